@@ -1,0 +1,144 @@
+//! Runs the groups of tests one after the other and sums up what came of them.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::groups::{Entry, Group};
+use crate::process::{self, ProcessError};
+use crate::progress::{say, spoken};
+
+/// What became of a group.
+#[derive(Debug)]
+pub enum Outcome {
+    Passed,
+    /// With the sentence that says why.
+    Failed(String),
+    /// With the sentence that says why it was not run.
+    Skipped(String),
+}
+
+/// A group that was dealt with.
+#[derive(Debug)]
+pub struct Result {
+    pub name: &'static str,
+    pub outcome: Outcome,
+    pub took: Duration,
+}
+
+/// Runs the groups in order. After an interruption the rest is skipped.
+pub fn run(entries: &[&'static Entry]) -> Vec<Result> {
+    let mut results = Vec::new();
+    let mut interrupted = false;
+    for entry in entries {
+        let began = Instant::now();
+        let outcome = if interrupted {
+            Outcome::Skipped("stopped on request before it began".to_owned())
+        } else {
+            say(&format!("── {}: {}", entry.name, entry.proves));
+            match run_group(entry.group) {
+                Ok(()) => Outcome::Passed,
+                Err(error) => {
+                    interrupted = matches!(error.downcast_ref(), Some(ProcessError::Interrupted));
+                    say(&format!("{error:#}"));
+                    Outcome::Failed(format!("{error:#}").lines().next().unwrap_or_default().to_owned())
+                }
+            }
+        };
+        let took = began.elapsed();
+        say(&format!("── {}: {} after {}", entry.name, word(&outcome), spoken(took)));
+        results.push(Result { name: entry.name, outcome, took });
+    }
+    results
+}
+
+fn run_group(group: Group) -> anyhow::Result<()> {
+    match group {
+        Group::Format => process::shown(&cargo(&["fmt", "--all", "--check"]))?,
+        Group::Lint => process::shown(&cargo(&[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ]))?,
+        Group::Unit => process::shown(&cargo(&["test", "--quiet", "--workspace"]))?,
+    }
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(crate::repository());
+    command
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed(_) => "FAILED",
+        Outcome::Skipped(_) => "skipped",
+    }
+}
+
+/// The table of results, and as its last line the counts alone, for people and programs to read.
+pub fn summary(results: &[Result]) -> String {
+    let mut lines = Vec::new();
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for Result { name, outcome, took } in results {
+        let why = match outcome {
+            Outcome::Passed => {
+                passed += 1;
+                String::new()
+            }
+            Outcome::Failed(why) => {
+                failed += 1;
+                format!("  {why}")
+            }
+            Outcome::Skipped(why) => {
+                skipped += 1;
+                format!("  {why}")
+            }
+        };
+        lines.push(format!("{name:12} {:8} {:>12}{why}", word(outcome), spoken(*took)));
+    }
+    lines.push(format!("{passed} passed, {failed} failed, {skipped} skipped"));
+    lines.join("\n")
+}
+
+/// Whether all that was asked for was run and passed. An empty run proves nothing and is no success.
+pub fn all_passed(results: &[Result]) -> bool {
+    !results.is_empty() && results.iter().all(|result| matches!(result.outcome, Outcome::Passed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(name: &'static str, outcome: Outcome) -> Result {
+        Result { name, outcome, took: Duration::from_secs(61) }
+    }
+
+    #[test]
+    fn the_last_line_is_the_counts_alone() {
+        let results = [
+            result("format", Outcome::Passed),
+            result("lint", Outcome::Failed("no".into())),
+            result("unit", Outcome::Skipped("stopped".into())),
+        ];
+        let text = summary(&results);
+        assert_eq!(text.lines().last(), Some("1 passed, 1 failed, 1 skipped"));
+        assert_eq!(text.lines().next(), Some("format       passed      1 min 1 s"));
+        assert!(text.contains("FAILED") && text.contains("stopped"), "{text}");
+    }
+
+    #[test]
+    fn only_a_run_that_passed_whole_is_a_success() {
+        assert!(all_passed(&[result("format", Outcome::Passed)]));
+        assert!(!all_passed(&[result("format", Outcome::Passed), result("lint", Outcome::Failed(String::new()))]));
+        assert!(!all_passed(&[result("format", Outcome::Passed), result("lint", Outcome::Skipped(String::new()))]));
+        assert!(!all_passed(&[]));
+    }
+}
