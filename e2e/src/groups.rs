@@ -6,6 +6,7 @@ pub enum Group {
     Format,
     Lint,
     Unit,
+    ApiServer,
 }
 
 /// What the list says about a group.
@@ -38,6 +39,12 @@ pub const ALL: &[Entry] = &[
         group: Group::Unit,
         name: "unit",
         proves: "the tests beside the code pass: resource, operator, server, this harness",
+        needs_cluster: false,
+    },
+    Entry {
+        group: Group::ApiServer,
+        name: "apiserver",
+        proves: "the newest and the oldest supported API server take what we give them",
         needs_cluster: false,
     },
 ];

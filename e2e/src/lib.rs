@@ -4,10 +4,18 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "apiserver")]
+pub mod apiserver;
+pub mod archive;
+pub mod audit;
 pub mod cache;
+pub mod components;
 pub mod groups;
+pub mod node_image;
 pub mod process;
 pub mod progress;
+pub mod provider;
+pub mod registry;
 pub mod suite;
 pub mod versions;
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use e2e::{groups, process, progress, suite};
+use e2e::cache::Cache;
+use e2e::{components, groups, process, progress, suite};
 
 #[derive(Parser)]
 #[command(name = "e2e", about = "A real Kubernetes on this machine, and the tests that use the product on it.")]
@@ -14,6 +15,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subject {
+    /// Build programs of the cluster that are not in the cache yet.
+    Build {
+        /// Which; all of them where none is named.
+        #[arg(value_name = "COMPONENT")]
+        components: Vec<String>,
+    },
     /// Run everything that proves the product, or only the groups that are named.
     Test {
         /// Groups to run, in the order of `--list`; all of them where none is named.
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
 
 fn run(subject: Subject) -> anyhow::Result<ExitCode> {
     match subject {
+        Subject::Build { components } => build(&components),
         Subject::Test { groups, list } => {
             let entries = groups::select(&groups)?;
             if list {
@@ -53,4 +61,18 @@ fn run(subject: Subject) -> anyhow::Result<ExitCode> {
             Ok(if suite::all_passed(&results) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+}
+
+fn build(names: &[String]) -> anyhow::Result<ExitCode> {
+    if let Some(unknown) = names.iter().find(|name| !components::ALL.iter().any(|known| known.name == **name)) {
+        let known = components::ALL.iter().map(|component| component.name).collect::<Vec<_>>().join(", ");
+        anyhow::bail!("There is no component called {unknown}. The components are: {known}.");
+    }
+    let cache = Cache::locate()?;
+    for component in
+        components::ALL.iter().filter(|known| names.is_empty() || names.iter().any(|name| known.name == name))
+    {
+        println!("{}", component.ensure(&cache)?.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::cache::Cache;
+use crate::components;
 use crate::groups::{Entry, Group};
 use crate::process::{self, ProcessError};
 use crate::progress::{say, spoken};
@@ -65,6 +67,14 @@ fn run_group(group: Group) -> anyhow::Result<()> {
             "warnings",
         ]))?,
         Group::Unit => process::shown(&cargo(&["test", "--quiet", "--workspace"]))?,
+        Group::ApiServer => {
+            let cache = Cache::locate()?;
+            for component in [&components::KUBE, &components::OLDEST_API_SERVER] {
+                component.ensure(&cache)?;
+            }
+            let test = ["test", "--quiet", "--package", "e2e", "--features", "apiserver", "--test", "apiserver"];
+            process::shown(&cargo(&test))?;
+        }
     }
     Ok(())
 }
