@@ -43,13 +43,13 @@ pub enum Error {
 }
 
 /// No reconcile takes longer: an API server that does not answer must not hold a place for ever.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Events of one change come in bursts; they are worked on together.
 const DEBOUNCE: Duration = Duration::from_millis(250);
 /// How soon something unfinished is looked at again, beside what the watches tell.
 const UNFINISHED: Duration = Duration::from_secs(10);
 /// How soon something finished is looked at again, in case an event was missed or an hour has come. Looking writes nothing.
-const FINISHED: Duration = Duration::from_secs(600);
+const FINISHED: Duration = Duration::from_mins(10);
 
 impl Context {
     pub fn new(
@@ -102,7 +102,8 @@ async fn reconcile(whiteboard: Arc<Whiteboard>, context: Arc<Context>) -> Result
     );
     async move {
         let started = Instant::now();
-        let result = tokio::time::timeout(LONGEST, once(&whiteboard, &context)).await.unwrap_or(Err(Error::TimedOut));
+        let result =
+            tokio::time::timeout(LONGEST, Box::pin(once(&whiteboard, &context))).await.unwrap_or(Err(Error::TimedOut));
         context.metrics.reconciled(started.elapsed(), result.is_ok());
         context.metrics.phases(phases(&context.caches));
         match &result {
@@ -129,7 +130,7 @@ async fn once(whiteboard: &Whiteboard, context: &Context) -> Result<Action, Erro
         Ok(site) => {
             let plan = plan::plan(&site, &observed);
             let children = build::build(&site, &plan, &observed);
-            let applied = apply::apply(&context.client, &context.metrics, &site, &observed, children).await;
+            let applied = Box::pin(apply::apply(&context.client, &context.metrics, &site, &observed, children)).await;
             observed = Observed { live: applied.live, ..observed };
             let outcome = Outcome::Applied { site: &site, plan: &plan, errors: &applied.errors };
             let status = report::status(whiteboard, &observed, &outcome);
@@ -164,7 +165,7 @@ fn error_policy(whiteboard: Arc<Whiteboard>, _: &Error, context: Arc<Context>) -
 
 /// 1 s, 2 s, 4 s … up to five minutes.
 fn backoff(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.saturating_sub(1).min(9)).min(Duration::from_secs(300))
+    Duration::from_secs(1 << failures.saturating_sub(1).min(9)).min(Duration::from_mins(5))
 }
 
 fn phases(caches: &Caches) -> HashMap<String, i64> {

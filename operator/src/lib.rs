@@ -8,6 +8,7 @@ pub mod apply;
 pub mod build;
 pub mod cli;
 pub mod controller;
+pub mod hex;
 pub mod http;
 pub mod leader;
 pub mod logging;

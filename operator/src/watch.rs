@@ -22,7 +22,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::utils::Backoff;
-use kube::runtime::{WatchStreamExt, predicates, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -149,10 +149,7 @@ impl Starter {
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let (store, writer) = reflector::store();
-        let events = lasting(watcher(Api::<K>::all(self.client.clone()), ours()))
-            .reflect(writer)
-            .touched_objects()
-            .predicate_filter(predicates::resource_version, Default::default());
+        let events = lasting(watcher(Api::<K>::all(self.client.clone()), ours())).reflect(writer).touched_objects();
         self.tasks.spawn(drive(events, trigger_owner(self.send.clone())));
         store
     }
@@ -161,10 +158,7 @@ impl Starter {
     fn secrets(&mut self) -> Store<PartialObjectMeta<Secret>> {
         let (store, writer) = reflector::store();
         let api = Api::<PartialObjectMeta<Secret>>::all(self.client.clone());
-        let events = lasting(watcher(api, ours()))
-            .reflect(writer)
-            .touched_objects()
-            .predicate_filter(predicates::resource_version, Default::default());
+        let events = lasting(watcher(api, ours())).reflect(writer).touched_objects();
         self.tasks.spawn(drive(events, trigger_owner(self.send.clone())));
         store
     }
@@ -177,8 +171,7 @@ impl Starter {
         let (store, writer) = reflector::store();
         let events = lasting(watcher(Api::<K>::all(self.client.clone()), watcher::Config::default()))
             .reflect(writer)
-            .touched_objects()
-            .predicate_filter(predicates::resource_version, Default::default());
+            .touched_objects();
         let send = self.send.clone();
         self.tasks.spawn(drive(events, move |_| {
             for whiteboard in whiteboards.state() {

@@ -2,9 +2,8 @@
 
 use crds::Quantity;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use crate::names;
+use crate::{hex, names};
 
 /// What brings a live object to what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +18,7 @@ pub enum Difference {
 
 /// The wished object with a hash of itself among its annotations: by it, a field that is no longer wished is noticed.
 pub fn stamped(mut wished: Value) -> Value {
-    let hash: String = Sha256::digest(wished.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    wished["metadata"]["annotations"][names::APPLIED] = Value::String(hash);
+    wished["metadata"]["annotations"][names::APPLIED] = Value::String(hex::fingerprint(&wished.to_string()));
     wished
 }
 
@@ -190,7 +188,7 @@ mod tests {
         live
     }
 
-    fn written_by(manager: &str, operation: &str, fields: Value) -> Value {
+    fn written_by(manager: &str, operation: &str, fields: impl serde::Serialize) -> Value {
         json!({"manager": manager, "operation": operation, "fieldsV1": fields})
     }
 
@@ -201,17 +199,18 @@ mod tests {
 
     #[test]
     fn every_change_of_ours_is_a_difference() {
-        let changes: Vec<(&str, fn(&mut Value))> = vec![
+        type Change = fn(&mut Value);
+        let changes: [(&str, Change); 8] = [
             ("a scalar", |live| live["spec"]["replicas"] = json!(0)),
             ("a label", |live| live["metadata"]["labels"]["a"] = json!("c")),
             ("a label gone", |live| drop(live["metadata"]["labels"].as_object_mut().unwrap().remove("a"))),
             ("the owner gone", |live| live["metadata"]["ownerReferences"] = json!([])),
             ("an amount", |live| {
-                live["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("2")
+                live["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"] = json!("2");
             }),
             ("a longer list", |live| {
                 live["spec"]["template"]["spec"]["containers"][0]["env"] =
-                    json!([{"name": "A", "value": "1"}, {"name": "B"}])
+                    json!([{"name": "A", "value": "1"}, {"name": "B"}]);
             }),
             ("a shorter list", |live| live["spec"]["template"]["spec"]["containers"][0]["env"] = json!([])),
             ("an older wish", |live| live["metadata"]["annotations"][names::APPLIED] = json!("0000")),

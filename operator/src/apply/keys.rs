@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Error;
-use crate::names;
 use crate::validate::Site;
+use crate::{hex, names};
 
 /// Bytes of randomness in a generated token.
 const STRENGTH: usize = 32;
@@ -40,7 +40,7 @@ fn generate() -> Result<String, Error> {
         object: "the Secret of keys".to_owned(),
         source: kube::Error::Service(Box::new(error)),
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::hex(bytes))
 }
 
 #[cfg(test)]

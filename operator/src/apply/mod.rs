@@ -157,7 +157,7 @@ impl Writer<'_> {
             live
         } else {
             let object_there = api.get_opt(&name).await.map_err(failed("reading"))?;
-            found = object_there.map(typed).transpose().map_err(failed("reading"))?.map(Arc::new);
+            found = object_there.as_ref().map(typed).transpose().map_err(failed("reading"))?.map(Arc::new);
             found.as_ref()
         };
         let wished = stamped(json(wished));
@@ -176,7 +176,7 @@ impl Writer<'_> {
             }
             None => ("making", server_side_apply(&api, &name, &wished).await),
         };
-        let written = typed(written.map_err(failed(action))?).map_err(failed(action))?;
+        let written = typed(&written.map_err(failed(action))?).map_err(failed(action))?;
         tracing::info!(object, action, "wrote an object");
         self.count(&K::kind(kind));
         Ok(Some(Arc::new(written)))
@@ -283,8 +283,8 @@ fn json<T: Serialize>(object: &T) -> Value {
     serde_json::to_value(object).expect("objects of the API are made of plain maps and strings")
 }
 
-fn typed<K: DeserializeOwned>(object: DynamicObject) -> Result<K, kube::Error> {
-    serde_json::from_value(json(&object)).map_err(kube::Error::SerdeError)
+fn typed<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, kube::Error> {
+    serde_json::from_value(json(object)).map_err(kube::Error::SerdeError)
 }
 
 async fn server_side_apply(api: &Api<DynamicObject>, name: &str, wished: &Value) -> Result<DynamicObject, kube::Error> {

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use sha2::{Digest, Sha256};
 
 use super::owned;
-use crate::names;
 use crate::validate::{Certificate, Site};
+use crate::{hex, names};
 
 /// Where the server's container finds the generated token.
 pub const KEYS_PATH: &str = "/keys";
@@ -36,11 +35,8 @@ pub fn config_map(site: &Site) -> ConfigMap {
 /// A short hash of settings: the pod template carries it, so that a change of them rolls the pod.
 pub fn fingerprint(settings: &ConfigMap) -> String {
     let entries: BTreeMap<_, _> = settings.data.iter().flatten().collect();
-    let mut hash = Sha256::new();
-    for (name, value) in entries {
-        hash.update(format!("{name}={value}\n"));
-    }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let text: Vec<String> = entries.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    hex::fingerprint(&text.join("\n"))
 }
 
 #[cfg(test)]

@@ -66,12 +66,12 @@ pub fn status(whiteboard: &Whiteboard, observed: &Observed, outcome: &Outcome<'_
             let ready = verdicts.ready(site);
             let stalled = verdicts.stalled(&book);
             let was_ready = old.release.is_some();
-            let phase = match (&ready.holds(), &stalled) {
-                (true, _) => Phase::Running,
-                (false, Some(_)) => Phase::Failed,
-                (false, None) if !was_ready => Phase::Installing,
-                (false, None) if verdicts.available.reason == Reason::Updating => Phase::Upgrading,
-                (false, None) => Phase::Running,
+            let phase = match &stalled {
+                _ if ready.holds() => Phase::Running,
+                Some(_) => Phase::Failed,
+                None if !was_ready => Phase::Installing,
+                None if verdicts.available.reason == Reason::Updating => Phase::Upgrading,
+                None => Phase::Running,
             };
             let mut all = vec![
                 book.condition(condition::READY, &ready),
@@ -91,7 +91,7 @@ pub fn status(whiteboard: &Whiteboard, observed: &Observed, outcome: &Outcome<'_
                 url: Some(site.url()),
                 phase: Some(phase),
                 conditions: conditions::sorted(all),
-                release: if available { server::release(site, observed, old.release) } else { old.release },
+                release: if available { Some(server::release(site, observed, old.release)) } else { old.release },
                 backup,
             }
         }
