@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(site.hosts, ["physics.example.org"]);
         assert_eq!(site.url(), "https://physics.example.org");
         assert_eq!(site.certificate_secret().as_deref(), Some("physics-tls"));
-        assert_eq!(site.session_timeout, Duration::from_secs(86_400));
+        assert_eq!(site.session_timeout, Duration::from_hours(24));
     }
 
     #[test]

@@ -162,8 +162,8 @@ mod tests {
         Arc::new(serde_json::from_value(job).unwrap())
     }
 
-    fn due(time: &str) -> Option<Arc<k8s_openapi::api::batch::v1::CronJob>> {
-        Some(Arc::new(serde_json::from_value(json!({"metadata": {}, "status": {"lastScheduleTime": time}})).unwrap()))
+    fn due(time: &str) -> Arc<k8s_openapi::api::batch::v1::CronJob> {
+        Arc::new(serde_json::from_value(json!({"metadata": {}, "status": {"lastScheduleTime": time}})).unwrap())
     }
 
     fn assessed(spec: &str, observed: &Observed) -> (Verdict, Option<BackupStatus>) {
@@ -178,7 +178,7 @@ mod tests {
         let suspended = r#"{"backup": {"suspend": true}}"#;
         for (what, spec, pods, jobs, schedule, reason, status) in [
             ("none due", "{}", vec![], vec![], None, Reason::NotDueYet, "True"),
-            ("taken", "{}", vec![taken(early)], vec![], due("2026-03-01T03:17:00Z"), Reason::Verified, "True"),
+            ("taken", "{}", vec![taken(early)], vec![], Some(due("2026-03-01T03:17:00Z")), Reason::Verified, "True"),
             (
                 "failed",
                 "{}",
@@ -190,8 +190,8 @@ mod tests {
             ),
             ("failed after one", "{}", vec![taken(early)], vec![failed(late)], None, Reason::BackupFailed, "False"),
             ("failed before one", "{}", vec![taken(late)], vec![failed(early)], None, Reason::Verified, "True"),
-            ("overdue", "{}", vec![], vec![], due("2026-03-01T03:17:00Z"), Reason::BackupOverdue, "False"),
-            ("due a moment ago", "{}", vec![], vec![], due(late), Reason::NotDueYet, "True"),
+            ("overdue", "{}", vec![], vec![], Some(due("2026-03-01T03:17:00Z")), Reason::BackupOverdue, "False"),
+            ("due a moment ago", "{}", vec![], vec![], Some(due(late)), Reason::NotDueYet, "True"),
             ("suspended", suspended, vec![], vec![failed(late)], None, Reason::Suspended, "Unknown"),
             ("no report", "{}", vec![pod("Killed")], vec![], None, Reason::NotDueYet, "True"),
         ] {

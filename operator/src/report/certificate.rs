@@ -105,12 +105,12 @@ mod tests {
     use crate::observe::tests_support::{empty_observed, whiteboard};
     use crate::validate::validate;
 
-    fn certificate(generation: i64, conditions: &Value) -> Option<Arc<DynamicObject>> {
+    fn certificate(generation: i64, conditions: &Value) -> Arc<DynamicObject> {
         let object = json!({
             "metadata": {"name": "physics", "generation": generation},
             "status": {"conditions": conditions},
         });
-        Some(Arc::new(serde_json::from_value(object).unwrap()))
+        Arc::new(serde_json::from_value(object).unwrap())
     }
 
     fn site(tls: &str) -> Site {
@@ -136,7 +136,7 @@ mod tests {
             ("failed", 2, &failed, Presence::Fit, Reason::IssuingFailed),
         ] {
             let mut observed = empty_observed();
-            observed.live.certificate = certificate(generation, conditions);
+            observed.live.certificate = Some(certificate(generation, conditions));
             observed.issuer = Some(issuer);
             let verdict = verdict(&site(r#"{"issuer": {"name": "letsencrypt"}}"#), &observed);
             assert_eq!(verdict.reason, reason, "{what}");
