@@ -253,7 +253,7 @@ pub struct Storage {
     #[serde(default = "one_gibibyte")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
-        validation = Rule::new("isQuantity(self) && quantity(self).sign() > 0").message("must be a size such as 1Gi or 500Mi"),
+        validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 1Gi or 500Mi"),
         validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
             .message("a volume cannot shrink: set the size back, or make a new site and move the drawings by a backup")
     )]
@@ -291,8 +291,10 @@ pub enum WhenDeleted {
 /// What a container may use.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(
-    validation = Rule::new("!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || !isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name])) || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)")
-        .message("a request must not be above its limit: raise resources.limits or lower resources.requests (defaults: requests 50m and 32Mi, limits 1 and 256Mi)")
+    validation = Rule::new("!has(self.requests) || !has(self.limits) || !('cpu' in self.requests) || !('cpu' in self.limits) || !isQuantity(string(self.requests['cpu'])) || !isQuantity(string(self.limits['cpu'])) || quantity(string(self.requests['cpu'])).compareTo(quantity(string(self.limits['cpu']))) <= 0")
+        .message("requests.cpu is above limits.cpu: raise the limit or lower the request (defaults: request 50m, limit 1)"),
+    validation = Rule::new("!has(self.requests) || !has(self.limits) || !('memory' in self.requests) || !('memory' in self.limits) || !isQuantity(string(self.requests['memory'])) || !isQuantity(string(self.limits['memory'])) || quantity(string(self.requests['memory'])).compareTo(quantity(string(self.limits['memory']))) <= 0")
+        .message("requests.memory is above limits.memory: raise the limit or lower the request (defaults: request 32Mi, limit 256Mi)")
 )]
 pub struct Resources {
     /// What is set aside for it.
@@ -482,7 +484,7 @@ pub struct BackupVolume {
     #[serde(default = "five_gibibytes")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
-        validation = Rule::new("isQuantity(self) && quantity(self).sign() > 0").message("must be a size such as 5Gi or 500Mi"),
+        validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 5Gi or 500Mi"),
         validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
             .message("a volume cannot shrink: set the size back")
     )]

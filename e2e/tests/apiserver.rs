@@ -4,3 +4,5 @@
 
 #[path = "apiserver/itself.rs"]
 mod itself;
+#[path = "apiserver/schema.rs"]
+mod schema;
