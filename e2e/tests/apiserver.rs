@@ -4,5 +4,7 @@
 
 #[path = "apiserver/itself.rs"]
 mod itself;
+#[path = "apiserver/operator.rs"]
+mod operator;
 #[path = "apiserver/schema.rs"]
 mod schema;

@@ -43,8 +43,7 @@ pub fn whiteboard(name: &str, over: &Value) -> DynamicObject {
 }
 
 async fn both() -> [ApiServer; 2] {
-    let servers =
-        [ApiServer::start(Release::Newest).await.unwrap(), ApiServer::start(Release::Oldest).await.unwrap()];
+    let servers = [ApiServer::start(Release::Newest).await.unwrap(), ApiServer::start(Release::Oldest).await.unwrap()];
     for server in &servers {
         define(server).await;
     }
@@ -96,7 +95,10 @@ async fn what_is_taken_and_what_is_refused_with_which_sentence() {
         (json!({"tls": {"issuer": {"name": "a", "kind": "Cluster"}}}), Some("supported values")),
         (json!({"tls": {"secretName": "mine"}}), None),
         (json!({"tls": {"disabled": true}}), None),
-        (json!({"ingress": {"annotations": {"cert-manager.io/issuer": "x"}}}), Some("the certificate follows from spec.tls")),
+        (
+            json!({"ingress": {"annotations": {"cert-manager.io/issuer": "x"}}}),
+            Some("the certificate follows from spec.tls"),
+        ),
         (json!({"ingress": {"className": "traefik", "annotations": {"a.b/c": "d"}}}), None),
         (json!({"storage": {"size": "1 GB"}}), Some("must be a size such as 1Gi")),
         (json!({"storage": {"size": "0"}}), Some("must be a size such as 1Gi")),
@@ -146,7 +148,8 @@ async fn names_become_names_of_services_and_cron_jobs() {
     let try_only = PostParams { dry_run: true, ..PostParams::default() };
     for server in both().await {
         for (name, taken) in [("physics", true), (&longest, true), (&too_long, false), ("1a", false), ("a.b", false)] {
-            let told = message(whiteboards(&server).create(&try_only, &whiteboard(name, &json!({"host": "x.test"}))).await);
+            let told =
+                message(whiteboards(&server).create(&try_only, &whiteboard(name, &json!({"host": "x.test"}))).await);
             assert_eq!(told.is_none(), taken, "{name}: {told:?}");
             assert!(told.is_none_or(|told| told.contains("at most 45 characters")), "{name}");
         }
@@ -166,7 +169,8 @@ async fn volumes_may_grow_and_never_shrink() {
             (json!({"backup": {"destination": {"volume": {"size": "5Gi"}}}}), false),
             (json!({"backup": {"destination": {"volume": {"size": "9Gi"}}}}), true),
         ] {
-            let told = message(api.patch("physics", &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await);
+            let told =
+                message(api.patch("physics", &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await);
             assert_eq!(told.is_none(), taken, "{spec}: {told:?}");
             assert!(told.is_none_or(|told| told.contains("cannot shrink")), "{spec}");
         }
@@ -176,7 +180,8 @@ async fn volumes_may_grow_and_never_shrink() {
 #[tokio::test]
 async fn the_smallest_resource_is_filled_with_defaults() {
     for server in both().await {
-        let made = whiteboards(&server).create(&PostParams::default(), &whiteboard("physics", &json!({}))).await.unwrap();
+        let made =
+            whiteboards(&server).create(&PostParams::default(), &whiteboard("physics", &json!({}))).await.unwrap();
         assert_eq!(
             made.data["spec"],
             json!({

@@ -80,7 +80,8 @@ fn substance(fields: &Value) -> bool {
 fn covers(wished: &Value, live: &Value, amounts: bool) -> bool {
     match (wished, live) {
         (Value::Object(wished), Value::Object(live)) => wished.iter().all(|(key, value)| match live.get(key) {
-            None => is_empty(value),
+            // Items of a list do not say what they are.
+            None => is_empty(value) || matches!(key.as_str(), "apiVersion" | "kind"),
             Some(found) if key == "ownerReferences" => contains_all(value, found),
             Some(found) => covers(value, found, amounts || key == "resources"),
         }),
