@@ -3,5 +3,15 @@
 //! A stroke's way: socket → [`protocol`] (dialect) → [`room`] → [`store`] (commit) → room → sockets. What a board *is*
 //! lives in [`board`], which owns no socket, file or clock.
 
+pub mod backup;
 pub mod board;
+pub mod cli;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod protocol;
+pub mod room;
+pub mod serve;
+pub mod settings;
+pub mod shutdown;
 pub mod store;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `whiteboard` command.
+
+fn main() -> std::process::ExitCode {
+    whiteboard::cli::main()
+}

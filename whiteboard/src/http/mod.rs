@@ -1,0 +1,81 @@
+//! What is served over HTTP: the public port and the admin port.
+
+pub mod admin;
+pub mod health;
+pub mod origin;
+pub mod page;
+pub mod redirect;
+pub mod socketio;
+
+use crate::protocol::engineio::registry::Registry;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use health::Health;
+use origin::Origins;
+use std::sync::Arc;
+
+/// What the public port needs.
+#[derive(Clone)]
+pub struct Public {
+    pub registry: Arc<Registry>,
+    pub health: Arc<Health>,
+    pub origins: Arc<Origins>,
+    pub https_redirect: bool,
+}
+
+/// Routes of the public port.
+pub fn public(public: Public) -> Router {
+    let router = Router::new()
+        .route("/", get(page::index))
+        .route("/b/{code}", get(page::board))
+        .route("/assets/{name}", get(page::asset))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/socket.io", get(socketio::get).post(socketio::post).options(socketio::options))
+        .route("/socket.io/", get(socketio::get).post(socketio::post).options(socketio::options))
+        .with_state(public.clone())
+        .merge(health::routes(public.health))
+        .fallback(not_found);
+    if public.https_redirect { router.layer(middleware::from_fn(to_https)) } else { router }
+}
+
+/// Any path that there is not.
+pub async fn not_found() -> Response {
+    json(StatusCode::NOT_FOUND, &serde_json::json!({ "error": "Not Found" }))
+}
+
+/// An answer in JSON.
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, axum::Json(body)).into_response()
+}
+
+/// An answer `{"error": sentence}`.
+pub fn error(status: StatusCode, sentence: &str) -> Response {
+    json(status, &serde_json::json!({ "error": sentence }))
+}
+
+async fn to_https(request: Request, next: Next) -> Response {
+    let target = {
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        redirect::target(header("x-forwarded-proto"), header("host"), path)
+    };
+    match target {
+        Some(location) => (StatusCode::PERMANENT_REDIRECT, [("location", location)]).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// Routes of the admin port.
+pub fn admin(admin: admin::Admin) -> Router {
+    let health = admin.health.clone();
+    Router::new()
+        .route("/metrics", get(admin::metrics))
+        .route("/backup", get(admin::backup))
+        .with_state(admin)
+        .merge(health::routes(health))
+        .fallback(not_found)
+}

@@ -1,0 +1,238 @@
+//! `/socket.io/`: from HTTP requests to Engine.IO sessions.
+
+use super::{Public, error};
+use crate::metrics::Closed;
+use crate::protocol::engineio::session::{Session, Stage};
+use crate::protocol::engineio::{MAX_PAYLOAD, polling, websocket};
+use axum::body::Body;
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Read buffer of a WebSocket: a stroke fits, and ten thousand idle ones cost little.
+const READ_BUFFER: usize = 4 << 10;
+
+/// Bytes that gather before they are written.
+const WRITE_BUFFER: usize = 16 << 10;
+
+/// The fields of a request's query.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Query {
+    version: Option<String>,
+    transport: Option<String>,
+    sid: Option<String>,
+    session_code: Option<String>,
+}
+
+impl Query {
+    fn of(uri: &Uri) -> Self {
+        let mut query = Self::default();
+        let Ok(axum::extract::Query(pairs)) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri) else {
+            return query;
+        };
+        for (name, value) in pairs {
+            let field = match name.as_str() {
+                "EIO" => &mut query.version,
+                "transport" => &mut query.transport,
+                "sid" => &mut query.sid,
+                "session_code" => &mut query.session_code,
+                _ => continue,
+            };
+            field.get_or_insert(value);
+        }
+        query
+    }
+}
+
+/// Errors of the protocol, with the numbers that clients know.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    UnknownTransport,
+    UnknownSession,
+    BadMethod,
+    BadRequest,
+    BadVersion,
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let (code, message) = match self {
+            Self::UnknownTransport => (0, "Transport unknown"),
+            Self::UnknownSession => (1, "Session ID unknown"),
+            Self::BadMethod => (2, "Bad handshake method"),
+            Self::BadRequest => (3, "Bad request"),
+            Self::BadVersion => (5, "Unsupported protocol version"),
+        };
+        super::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "code": code, "message": message }))
+    }
+}
+
+impl From<polling::Refused> for Fault {
+    fn from(refused: polling::Refused) -> Self {
+        match refused {
+            polling::Refused::Gone => Self::UnknownSession,
+            polling::Refused::Misuse => Self::BadRequest,
+        }
+    }
+}
+
+/// Opens sessions, waits for packets, and turns into WebSockets.
+pub async fn get(
+    State(public): State<Public>,
+    uri: Uri,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    if !public.origins.allow(&headers) {
+        return forbidden();
+    }
+    let query = Query::of(&uri);
+    let answer = match query.transport.as_deref() {
+        Some("polling") => get_polling(&public, query).await,
+        Some("websocket") => get_websocket(&public, query, upgrade),
+        _ => Err(Fault::UnknownTransport),
+    };
+    with_origin(&public, &headers, answer)
+}
+
+async fn get_polling(public: &Public, query: Query) -> Result<Response, Fault> {
+    let registry = &public.registry;
+    let text = if let Some(sid) = query.sid {
+        let session = registry.find(&sid).ok_or(Fault::UnknownSession)?;
+        polling::poll(&session, registry).await?
+    } else {
+        check_version(query.version.as_deref())?;
+        if registry.stopping.is_cancelled() {
+            return Ok(stopping());
+        }
+        polling::open(registry, query.session_code)
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=UTF-8"), (header::CACHE_CONTROL, "no-store")], text)
+        .into_response())
+}
+
+fn get_websocket(
+    public: &Public,
+    query: Query,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Fault> {
+    let registry = public.registry.clone();
+    let existing = match &query.sid {
+        Some(sid) => Some(registry.find(sid).ok_or(Fault::UnknownSession)?),
+        None => check_version(query.version.as_deref()).map(|()| None)?,
+    };
+    let Ok(upgrade) = upgrade else { return Err(Fault::BadRequest) };
+    if registry.stopping.is_cancelled() {
+        return Ok(stopping());
+    }
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(MAX_PAYLOAD)
+        .max_frame_size(MAX_PAYLOAD);
+    // Counted, so that a stop waits until this client has been told.
+    let token = registry.tasks.token();
+    Ok(upgrade.on_upgrade(async move |socket| {
+        if let Some(session) = existing {
+            websocket::upgrade(socket, session, registry).await;
+        } else {
+            let session = Arc::new(Session::new(&registry, query.session_code, Stage::Websocket));
+            websocket::serve(socket, session, registry).await;
+        }
+        drop(token);
+    }))
+}
+
+/// Takes packets.
+pub async fn post(State(public): State<Public>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    if !public.origins.allow(&headers) {
+        return forbidden();
+    }
+    let answer = post_polling(&public, &Query::of(&uri), body).await;
+    with_origin(&public, &headers, answer)
+}
+
+async fn post_polling(public: &Public, query: &Query, body: Body) -> Result<Response, Fault> {
+    if query.transport.as_deref() != Some("polling") {
+        return Err(Fault::UnknownTransport);
+    }
+    let registry = &public.registry;
+    let sid = query.sid.as_deref().ok_or(Fault::BadMethod)?;
+    let session = registry.find(sid).ok_or(Fault::UnknownSession)?;
+    let limit = registry.timing.request_timeout;
+    let body = match timeout(limit, axum::body::to_bytes(body, MAX_PAYLOAD)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            session.end(registry, Some(Closed::Misuse)).await;
+            let sentence = "A request may have at most 1,000,000 bytes.";
+            return Ok(error(StatusCode::PAYLOAD_TOO_LARGE, sentence));
+        }
+        Err(_) => {
+            session.end(registry, Some(Closed::Misuse)).await;
+            return Ok(error(StatusCode::REQUEST_TIMEOUT, "The body of the request did not arrive in time."));
+        }
+    };
+    let Ok(body) = std::str::from_utf8(&body) else {
+        session.end(registry, Some(Closed::Misuse)).await;
+        return Err(Fault::BadRequest);
+    };
+    polling::post(&session, registry, body).await?;
+    Ok(([(header::CONTENT_TYPE, "text/html")], "ok").into_response())
+}
+
+/// Tells a browser what a page of another origin may send.
+pub async fn options(State(public): State<Public>, headers: HeaderMap) -> Response {
+    if !public.origins.allow(&headers) {
+        return forbidden();
+    }
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    public.origins.tell(&headers, answer.headers_mut());
+    let allow = answer.headers_mut();
+    allow.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+    if let Some(wanted) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        allow.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    allow.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    answer
+}
+
+fn check_version(version: Option<&str>) -> Result<(), Fault> {
+    if version == Some("4") { Ok(()) } else { Err(Fault::BadVersion) }
+}
+
+fn with_origin(public: &Public, request: &HeaderMap, answer: Result<Response, Fault>) -> Response {
+    let mut answer = answer.unwrap_or_else(Fault::into_response);
+    public.origins.tell(request, answer.headers_mut());
+    answer
+}
+
+fn forbidden() -> Response {
+    error(StatusCode::FORBIDDEN, "Pages of this origin may not use this server: add the origin to CORS_ORIGINS.")
+}
+
+fn stopping() -> Response {
+    error(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping. Try again in a moment.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read() {
+        for (uri, version, sid, code) in [
+            ("/socket.io/", None, None, None),
+            ("/socket.io/?EIO=4&transport=polling&session_code=a%20b+c%C3%BC", Some("4"), None, Some("a b cü")),
+            ("/socket.io/?session_code=first&session_code=second&sid=x&t=1", None, Some("x"), Some("first")),
+            ("/socket.io/?session_code=", None, None, Some("")),
+        ] {
+            let query = Query::of(&uri.parse().unwrap());
+            assert_eq!((query.version.as_deref(), query.sid.as_deref()), (version, sid), "{uri}");
+            assert_eq!(query.session_code.as_deref(), code, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What the server says about itself while it runs.
+
+use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Settings of the log.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// What is logged: error, warn, info, debug, trace, or a filter such as info,whiteboard::store=debug
+    #[arg(long, env = "LOG_LEVEL", value_name = "FILTER", default_value = "info", value_parser = filter)]
+    pub log_level: String,
+
+    /// How lines look; text on a terminal, JSON elsewhere, unless set
+    #[arg(long, env = "LOG_FORMAT", value_enum)]
+    pub log_format: Option<Format>,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Begins to write log lines to standard error. Later calls change nothing.
+pub fn start(settings: &LogSettings) {
+    // Checked when the settings were read.
+    let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_default();
+    let terminal = std::io::stderr().is_terminal();
+    let format = settings.log_format.unwrap_or(if terminal { Format::Text } else { Format::Json });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    // A second subscriber is refused: the first one goes on.
+    let _ = match format {
+        Format::Text => builder.with_target(false).try_init(),
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_checked() {
+        assert_eq!(filter("info,whiteboard::store=debug").as_deref(), Ok("info,whiteboard::store=debug"));
+        assert!(filter("whiteboard=loud").is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! The HTTP polling transport.
+
+use super::heartbeat::Due;
+use super::packet::{self, NOOP, PACKETS_A_POLL, PING, SEPARATOR};
+use super::registry::Registry;
+use super::session::{Counted, Session, Stage, Step};
+use crate::metrics::{Closed, Transport};
+use crate::room::Frame;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Bytes after which an answer to a poll takes no further packet.
+const POLL_BYTES: usize = 4 << 20;
+
+/// A posted message may have been made so long before the client saw what its next poll confirms.
+const RECEIPT_GRACE: Duration = Duration::from_millis(500);
+
+/// For how long a stopping server waits for a client's last changes to be on disk.
+const SETTLING: Duration = Duration::from_secs(4);
+
+/// For how long a session that is to be closed waits for a poll that takes the last packets.
+const LAST_POLL: Duration = Duration::from_secs(1);
+
+/// Why a request cannot be served; the session is over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The session has ended or is carried by a WebSocket.
+    Gone,
+    /// Two polls at a time, or packets that are none.
+    Misuse,
+}
+
+/// Opens a session; returns its first packet.
+pub fn open(registry: &Arc<Registry>, code: Option<String>) -> String {
+    let session = Arc::new(Session::new(registry, code, Stage::Polling));
+    registry.insert(&session);
+    let text = packet::open(&session.sid, true, &registry.timing);
+    let registry_of_task = registry.clone();
+    registry.tasks.spawn(async move { keep(&session, &registry_of_task).await });
+    text
+}
+
+/// Watches over a polling session until it ends or a WebSocket takes over.
+async fn keep(session: &Session, registry: &Registry) {
+    let _counted = Counted::new(registry, Transport::Polling);
+    loop {
+        let changed = session.stage_changed.notified();
+        if matches!(session.stage(), Stage::Websocket | Stage::Ended) {
+            return;
+        }
+        let at = session.heartbeat().at();
+        tokio::select! {
+            () = changed => {}
+            () = sleep_until(at) => {
+                let due = session.heartbeat().due(Instant::now());
+                match due {
+                    Due::Wait => {}
+                    Due::Ping => session.outbox.push(Frame::plain(PING)),
+                    Due::Gone => return session.end(registry, Some(Closed::NoAnswer)).await,
+                }
+                if session.outbox.closed().is_some() {
+                    return session.end(registry, None).await;
+                }
+            }
+            () = registry.stopping.cancelled() => {
+                session.settle(SETTLING).await;
+                session.outbox.close(Closed::Shutdown);
+                // The poll that waits takes what there is and ends the session.
+                let ended = session.stage_changed.notified();
+                if session.stage() != Stage::Ended {
+                    let _ = tokio::time::timeout(LAST_POLL, ended).await;
+                }
+                return session.end(registry, None).await;
+            }
+        }
+    }
+}
+
+/// A poll in progress; whatever ends it (an answer, a client that hung up) permits the next one.
+struct Poll<'a>(&'a Session);
+
+impl Drop for Poll<'_> {
+    fn drop(&mut self) {
+        self.0.polled.store(false, Ordering::Release);
+    }
+}
+
+/// Waits for something to tell the client. At most 16 packets are in an answer.
+pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refused> {
+    if matches!(session.stage(), Stage::Websocket | Stage::Ended) {
+        return Err(Refused::Gone);
+    }
+    if !session.begin_poll() {
+        session.end(registry, Some(Closed::Misuse)).await;
+        return Err(Refused::Misuse);
+    }
+    let _poll = Poll(session);
+    let confirmed = session.polled_version.lock().ok().and_then(|mut version| version.take());
+    if let Some(version) = confirmed {
+        session.socket.lock().await.seen(version, RECEIPT_GRACE).await;
+    }
+    loop {
+        let changed = session.stage_changed.notified();
+        let frames = session.outbox.take(PACKETS_A_POLL, POLL_BYTES);
+        if !frames.is_empty() {
+            return Ok(answer(session, &frames));
+        }
+        if session.outbox.closed().is_some() {
+            session.end(registry, None).await;
+            return Ok(NOOP.to_owned());
+        }
+        match session.stage() {
+            Stage::Polling => {}
+            // The client waits for this poll to end before its WebSocket takes over.
+            Stage::Probing | Stage::Websocket => return Ok(NOOP.to_owned()),
+            Stage::Ended => return Err(Refused::Gone),
+        }
+        tokio::select! {
+            () = changed => {}
+            () = session.outbox.changed() => {}
+        }
+    }
+}
+
+fn answer(session: &Session, frames: &[Frame]) -> String {
+    if let (Some(newest), Ok(mut version)) =
+        (frames.iter().rev().find_map(|frame| frame.version), session.polled_version.lock())
+    {
+        *version = Some(newest);
+    }
+    let mut text = String::with_capacity(frames.iter().map(|frame| frame.text.len() + 1).sum());
+    for (index, frame) in frames.iter().enumerate() {
+        if index > 0 {
+            text.push(SEPARATOR);
+        }
+        text.push_str(&frame.text);
+    }
+    text
+}
+
+/// Takes what a client posted: any number of packets, in order.
+pub async fn post(session: &Session, registry: &Registry, body: &str) -> Result<(), Refused> {
+    if session.stage() == Stage::Ended {
+        return Err(Refused::Gone);
+    }
+    for text in body.split(SEPARATOR) {
+        match session.receive(text).await {
+            Ok(Step::Continue) => {}
+            Ok(Step::Close) => {
+                session.end(registry, None).await;
+                return Ok(());
+            }
+            Err(_) => {
+                session.end(registry, Some(Closed::Misuse)).await;
+                return Err(Refused::Misuse);
+            }
+        }
+    }
+    Ok(())
+}

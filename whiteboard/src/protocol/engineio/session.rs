@@ -1,0 +1,148 @@
+//! One Engine.IO session: what stays the same while its transport changes.
+
+use super::heartbeat::Heartbeat;
+use super::packet::{self, Packet};
+use super::registry::{Registry, random_id};
+use crate::metrics::{Closed, Transport};
+use crate::protocol::socket::{Misuse, Socket};
+use crate::room::Outbox;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Which transport carries the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Polling,
+    /// Polling, while a WebSocket asks whether it may take over.
+    Probing,
+    Websocket,
+    Ended,
+}
+
+/// What a packet of the client asks of the transport.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    Continue,
+    /// The client says goodbye.
+    Close,
+}
+
+pub struct Session {
+    pub sid: Arc<str>,
+    pub outbox: Arc<Outbox>,
+    /// Held while a message is handed to the room: that keeps a client's messages in order.
+    pub socket: tokio::sync::Mutex<Socket>,
+    /// Wakes a waiting poll and the session's keeper when the stage has changed.
+    pub stage_changed: Notify,
+    /// A poll is waiting.
+    pub polled: AtomicBool,
+    /// The newest list in an answer to a poll, of which the next poll will be the proof of receipt.
+    pub polled_version: Mutex<Option<u64>>,
+    stage: Mutex<Stage>,
+    heartbeat: Mutex<Heartbeat>,
+}
+
+impl Session {
+    pub fn new(registry: &Registry, code: Option<String>, stage: Stage) -> Self {
+        let outbox = Arc::new(Outbox::new(registry.metrics.clone()));
+        Self {
+            sid: random_id().into(),
+            socket: tokio::sync::Mutex::new(Socket::new(registry.hub.clone(), outbox.clone(), code)),
+            outbox,
+            stage_changed: Notify::new(),
+            polled: AtomicBool::new(false),
+            polled_version: Mutex::new(None),
+            stage: Mutex::new(stage),
+            heartbeat: Mutex::new(Heartbeat::new(registry.timing, Instant::now())),
+        }
+    }
+
+    fn stage_lock(&self) -> MutexGuard<'_, Stage> {
+        // A stage is one word: never half-changed.
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn stage(&self) -> Stage {
+        *self.stage_lock()
+    }
+
+    /// Goes from one stage to another; false if the session is in none of `from` (any more).
+    pub fn advance(&self, from: &[Stage], to: Stage) -> bool {
+        {
+            let mut stage = self.stage_lock();
+            if !from.contains(&stage) {
+                return false;
+            }
+            *stage = to;
+        }
+        self.stage_changed.notify_waiters();
+        true
+    }
+
+    /// The clock of the session.
+    pub fn heartbeat(&self) -> MutexGuard<'_, Heartbeat> {
+        self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a packet of the client from any transport.
+    pub async fn receive(&self, text: &str) -> Result<Step, Misuse> {
+        match packet::parse(text).ok_or(Misuse)? {
+            Packet::Message(message) => {
+                let mut socket = self.socket.lock().await;
+                socket.message(message).await?;
+                if socket.is_joined() {
+                    self.heartbeat().connected();
+                }
+            }
+            Packet::Pong => self.heartbeat().pong(Instant::now()),
+            Packet::Close => return Ok(Step::Close),
+            // Binary: attachments of a binary event, which was answered when its text came.
+            Packet::Binary | Packet::Noop | Packet::Ping(_) | Packet::Upgrade => {}
+        }
+        Ok(Step::Continue)
+    }
+
+    /// Ends the session: the room hears of it, whatever transport is still open closes.
+    pub async fn end(&self, registry: &Registry, reason: Option<Closed>) {
+        if let Some(reason) = reason {
+            self.outbox.close(reason);
+        }
+        registry.remove(&self.sid);
+        if self.advance(&[Stage::Polling, Stage::Probing, Stage::Websocket], Stage::Ended) {
+            self.socket.lock().await.leave();
+        }
+    }
+
+    /// Waits, `patience` at most, until everything received is on disk and answered.
+    pub async fn settle(&self, patience: Duration) {
+        // Out of patience: what is not answered is not acknowledged, the client will know.
+        let _ = tokio::time::timeout(patience, async { self.socket.lock().await.settled().await }).await;
+    }
+
+    /// Says that the one permitted poll begins; false if there is one already.
+    pub fn begin_poll(&self) -> bool {
+        !self.polled.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// Counts a connection for as long as it lives.
+pub struct Counted<'a> {
+    registry: &'a Registry,
+    transport: Transport,
+}
+
+impl<'a> Counted<'a> {
+    pub fn new(registry: &'a Registry, transport: Transport) -> Self {
+        registry.metrics.connected(transport);
+        Self { registry, transport }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.registry.metrics.disconnected(self.transport);
+    }
+}

@@ -1,0 +1,7 @@
+//! What travels between clients and boards: one file a dialect, on the transports it needs. Nothing here holds the
+//! state of a board.
+
+pub mod classroom;
+pub mod engineio;
+pub mod socket;
+pub mod socketio;

@@ -1,0 +1,139 @@
+//! Effects that wait for the disk, in the order in which they arose.
+
+use crate::board::event::Effect;
+use std::collections::VecDeque;
+use tokio::sync::oneshot;
+
+/// Something to do when everything before it is on disk.
+#[derive(Debug)]
+pub enum Held {
+    Effects(Vec<Effect>),
+    /// Somebody wants to know that all this has happened.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// The queue of what is held back. Tickets are given in ascending order to what is being written.
+#[derive(Debug, Default)]
+pub struct Pending {
+    held: VecDeque<(u64, Held)>,
+    last_ticket: u64,
+    durable: u64,
+    answered: u64,
+}
+
+impl Pending {
+    /// A ticket for rows about to be written: what is held from now on waits for them.
+    pub fn ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Holds something until all tickets given so far are durable.
+    pub fn hold(&mut self, held: Held) {
+        self.held.push_back((self.last_ticket, held));
+    }
+
+    /// A ticket was answered; `durable` if its rows are on disk. Tickets are answered in order.
+    pub fn answered(&mut self, ticket: u64, durable: bool) {
+        self.answered = ticket;
+        if durable {
+            self.durable = ticket;
+        }
+    }
+
+    /// The next thing that may happen now.
+    pub fn release(&mut self) -> Option<Held> {
+        if self.held.front()?.0 > self.durable {
+            return None;
+        }
+        self.held.pop_front().map(|(_, held)| held)
+    }
+
+    /// Whether every ticket given has its answer.
+    pub fn is_settled(&self) -> bool {
+        self.answered == self.last_ticket
+    }
+
+    /// Whether nothing is held and nothing is being written.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.is_settled()
+    }
+
+    /// How much is held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// After a failed write, once settled: nothing held will happen as it was meant. Returns who waits at a barrier.
+    pub fn abandon(&mut self) -> Vec<oneshot::Sender<()>> {
+        self.durable = self.last_ticket;
+        self.held
+            .drain(..)
+            .filter_map(|(_, held)| match held {
+                Held::Barrier(done) => Some(done),
+                Held::Effects(_) => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::event::{Event, To};
+
+    fn effect(id: u64) -> Held {
+        Held::Effects(vec![Effect { to: To::All, event: Event::Ack(id) }])
+    }
+
+    fn released(pending: &mut Pending) -> Vec<u64> {
+        let mut ids = Vec::new();
+        while let Some(held) = pending.release() {
+            if let Held::Effects(effects) = held {
+                ids.extend(effects.into_iter().map(|effect| match effect.event {
+                    Event::Ack(id) => id,
+                    other => panic!("{other:?}"),
+                }));
+            }
+        }
+        ids
+    }
+
+    #[test]
+    fn nothing_overtakes_what_is_being_written() {
+        let mut pending = Pending::default();
+        pending.hold(effect(1));
+        assert_eq!(released(&mut pending), [1], "nothing is being written");
+        let (first, second) = (pending.ticket(), {
+            pending.hold(effect(2));
+            pending.ticket()
+        });
+        pending.hold(effect(3));
+        pending.hold(effect(4));
+        assert_eq!(released(&mut pending), [] as [u64; 0]);
+        pending.answered(first, true);
+        assert_eq!(released(&mut pending), [2]);
+        assert!(!pending.is_settled() && !pending.is_empty());
+        pending.answered(second, true);
+        assert_eq!(released(&mut pending), [3, 4]);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn after_a_failure_nothing_held_happens() {
+        let mut pending = Pending::default();
+        let (first, second) = (pending.ticket(), pending.ticket());
+        pending.hold(effect(1));
+        let (done, mut waiting) = oneshot::channel();
+        pending.hold(Held::Barrier(done));
+        pending.answered(first, false);
+        assert!(!pending.is_settled());
+        pending.answered(second, false);
+        assert!(pending.is_settled() && pending.release().is_none());
+        assert_eq!(pending.abandon().len(), 1);
+        assert!(waiting.try_recv().is_err());
+        assert!(pending.is_empty());
+        pending.hold(effect(2));
+        assert_eq!(released(&mut pending), [2]);
+    }
+}

@@ -1,0 +1,163 @@
+//! Putting the server together, and taking it apart again.
+
+use crate::http::admin::Admin;
+use crate::http::health::Health;
+use crate::http::{self, Public};
+use crate::metrics::Metrics;
+use crate::protocol::classroom;
+use crate::protocol::engineio::registry::Registry;
+use crate::room::{Hub, Shared};
+use crate::settings::Settings;
+use crate::shutdown::StopSignals;
+use crate::store::{DataLock, Store, StoreError, disk};
+use axum::Router;
+use axum::serve::ListenerExt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// For how long clients are told that the server stops. With what follows, all is done within ten seconds.
+const TELLING: Duration = Duration::from_secs(6);
+
+/// For how long boards may finish, and then requests that are still being answered.
+const FINISHING: Duration = Duration::from_secs(2);
+const ANSWERING: Duration = Duration::from_secs(1);
+
+/// Why the server could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Setting(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("Port {port} cannot be opened: {source}. Is another server running? Choose another port.")]
+    Port { port: u16, source: io::Error },
+    #[error("The server cannot run: {0}.")]
+    System(#[from] io::Error),
+    #[error("{0} The server ends, so that it starts again from what is on disk.")]
+    Fatal(String),
+}
+
+/// Serves until a signal asks it to stop.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let start = Instant::now();
+    let mut signals = StopSignals::listen()?;
+    let origins = settings.origins().map_err(ServeError::Setting)?;
+    let lock = take_lock(&settings).await?;
+    let leftovers = disk::remove_leftovers(lock.directory())
+        .map_err(|source| StoreError::Directory { path: settings.data.clone(), source })?;
+    if leftovers > 0 {
+        tracing::info!("removed {leftovers} temporary files of a process that was killed");
+    }
+
+    let metrics = Arc::new(Metrics::default());
+    let (fatal, failed) = oneshot::channel();
+    let committed = metrics.clone();
+    let store = Store::open(
+        &settings.data,
+        move |sentence| {
+            // Nobody is left to hear it when the server is already ending.
+            let _ = fatal.send(sentence);
+        },
+        move |commit| committed.committed(commit),
+    )?;
+    let boards = store.reader.boards()?;
+    let health = Arc::new(Health::new(store.reader.clone()));
+    let undo_events = settings.undo_events;
+    let hub = Hub::new(Shared {
+        store: store.clone(),
+        timing: settings.room_timing(),
+        encoder: Arc::new(move |event| classroom::encode(event, undo_events)),
+        metrics: metrics.clone(),
+    });
+    let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
+    let public = http::public(Public {
+        registry: registry.clone(),
+        health: health.clone(),
+        origins: Arc::new(origins),
+        https_redirect: settings.https_redirect,
+    });
+    let admin = http::admin(Admin {
+        metrics,
+        reader: store.reader.clone(),
+        health: health.clone(),
+        data: settings.data.clone(),
+        token_file: settings.admin_token_file.clone(),
+        copying: Arc::new(Semaphore::new(1)),
+    });
+
+    let no_more = CancellationToken::new();
+    let (public_address, public) = listen(settings.port, public, &no_more).await?;
+    let (admin_address, admin) = listen(settings.admin_port, admin, &no_more).await?;
+    tracing::info!(
+        address = %public_address,
+        admin = %admin_address,
+        data = %settings.data.display(),
+        boards,
+        ms = start.elapsed().as_millis(),
+        version = env!("CARGO_PKG_VERSION"),
+        "whiteboard is serving"
+    );
+
+    tokio::select! {
+        signal = signals.next() => tracing::info!("{signal}: the server stops"),
+        Ok(sentence) = failed => return Err(ServeError::Fatal(sentence)),
+    }
+    let stopping = Instant::now();
+    health.stop();
+    no_more.cancel();
+    if !registry.shutdown(TELLING).await {
+        tracing::warn!("some clients did not say goodbye in time");
+    }
+    if tokio::time::timeout(FINISHING, hub.shutdown()).await.is_err() {
+        tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
+    }
+    store.writer.close().await;
+    let _ = tokio::time::timeout(ANSWERING, async { tokio::join!(public, admin) }).await;
+    drop(lock);
+    tracing::info!(ms = stopping.elapsed().as_millis(), "the server has stopped");
+    Ok(())
+}
+
+async fn take_lock(settings: &Settings) -> Result<DataLock, ServeError> {
+    let (data, wait) = (settings.data.clone(), settings.lock_wait);
+    let taking = tokio::task::spawn_blocking(move || {
+        DataLock::take(&data, wait, || {
+            tracing::warn!("another whiteboard process uses {}: waiting {wait:?} at most", data.display());
+        })
+    });
+    Ok(taking.await.map_err(io::Error::other)??)
+}
+
+/// Opens a port on all addresses and serves it until `no_more` is cancelled.
+async fn listen(
+    port: u16,
+    router: Router,
+    no_more: &CancellationToken,
+) -> Result<(SocketAddr, JoinHandle<()>), ServeError> {
+    // An IPv6 socket takes IPv4 as well, where there is IPv6.
+    let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+        bound => bound,
+    }
+    .map_err(|source| ServeError::Port { port, source })?;
+    let address = listener.local_addr()?;
+    // Small messages go out at once instead of waiting for more to fill a packet.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("a connection keeps its delay: {error}");
+        }
+    });
+    let no_more = no_more.clone().cancelled_owned();
+    let serving = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(no_more).await {
+            tracing::error!("port {} ended: {error}", address.port());
+        }
+    });
+    Ok((address, serving))
+}
