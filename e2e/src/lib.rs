@@ -4,19 +4,32 @@
 
 use std::path::PathBuf;
 
+pub mod addons;
 #[cfg(feature = "apiserver")]
 pub mod apiserver;
 pub mod archive;
 pub mod audit;
 pub mod cache;
+pub mod cert_manager;
 pub mod components;
+pub mod corefile;
+pub mod down;
+pub mod firewall;
 pub mod groups;
+pub mod host;
+pub mod hosts_file;
+pub mod images;
+pub mod kubectl;
+pub mod node;
+pub mod node_health;
 pub mod node_image;
+pub mod packages;
 pub mod process;
 pub mod progress;
 pub mod provider;
 pub mod registry;
 pub mod suite;
+pub mod up;
 pub mod versions;
 
 /// The top folder of the checkout that this was started from.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use e2e::cache::Cache;
-use e2e::{components, groups, process, progress, suite};
+use e2e::{components, down, groups, process, progress, suite, up};
 
 #[derive(Parser)]
 #[command(name = "e2e", about = "A real Kubernetes on this machine, and the tests that use the product on it.")]
@@ -15,11 +15,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subject {
+    /// Bring the cluster and the product on it up, or up to date.
+    Up {
+        /// Kubernetes and the addons only, without the product.
+        #[arg(long)]
+        cluster_only: bool,
+    },
     /// Build programs of the cluster that are not in the cache yet.
     Build {
         /// Which; all of them where none is named.
         #[arg(value_name = "COMPONENT")]
         components: Vec<String>,
+    },
+    /// Take the cluster away and leave this machine as it was before.
+    Down {
+        /// Also delete every built program and image.
+        #[arg(long)]
+        purge: bool,
     },
     /// Run everything that proves the product, or only the groups that are named.
     Test {
@@ -49,6 +61,14 @@ fn main() -> ExitCode {
 
 fn run(subject: Subject) -> anyhow::Result<ExitCode> {
     match subject {
+        Subject::Down { purge } => {
+            down::down(purge)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Subject::Up { cluster_only: _ } => {
+            up::up(up::Extent::Cluster)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Subject::Build { components } => build(&components),
         Subject::Test { groups, list } => {
             let entries = groups::select(&groups)?;

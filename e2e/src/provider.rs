@@ -112,6 +112,21 @@ impl Provider {
         process::read(&inspect, QUESTION).is_ok()
     }
 
+    /// Whether a network of this name is there.
+    pub fn has_network(&self, network: &str) -> bool {
+        let mut inspect = self.command();
+        inspect.args(["network", "inspect", network]);
+        process::read(&inspect, QUESTION).is_ok()
+    }
+
+    /// The stored images whose repository ends so, as `repository:tag`.
+    pub fn images_like(&self, repository: &str) -> anyhow::Result<Vec<String>> {
+        let mut list = self.command();
+        list.args(["images", "--format", "{{.Repository}} {{.Tag}}"]);
+        let answer = process::read(&list, QUESTION)?;
+        Ok(named_images(&answer, repository))
+    }
+
     /// A command inside a running container, with stdin.
     pub fn exec(&self, container: &str) -> Command {
         let mut exec = self.command();
@@ -127,6 +142,14 @@ impl Provider {
             .with_context(|| format!("Loading {} onto the node failed", archive.display()))?;
         Ok(())
     }
+}
+
+fn named_images(list: &str, repository: &str) -> Vec<String> {
+    list.lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(name, tag)| name.ends_with(repository) && *tag != "<none>")
+        .map(|(name, tag)| format!("{name}:{tag}"))
+        .collect()
 }
 
 /// Limits for containers that this machine can grant: asking for more than the own hard limit needs a capability
@@ -150,6 +173,12 @@ mod tests {
             let text = podman_settings(files, processes);
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn stored_images_are_found_by_repository() {
+        let list = "docker.io/kindest/node v1.36.3-abc\n<none> <none>\ndocker.io/library/x 1\n";
+        assert_eq!(named_images(list, "kindest/node"), ["docker.io/kindest/node:v1.36.3-abc"]);
     }
 
     #[test]
