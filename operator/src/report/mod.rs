@@ -6,6 +6,8 @@ mod conditions;
 mod events;
 mod server;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use crds::condition::{self, Reason};
 use crds::{Phase, Whiteboard, WhiteboardStatus};
