@@ -26,6 +26,7 @@ pub struct Context {
     pub recorder: Recorder,
     /// Image of the server for resources that name none.
     pub server_image: String,
+    restraint: apply::Restraint,
     failures: Mutex<HashMap<ObjectRef<Whiteboard>, u32>>,
 }
 
@@ -59,7 +60,15 @@ impl Context {
         recorder: Recorder,
         server_image: String,
     ) -> Self {
-        Self { client, caches, metrics, recorder, server_image, failures: Mutex::default() }
+        Self {
+            client,
+            caches,
+            metrics,
+            recorder,
+            server_image,
+            restraint: apply::Restraint::default(),
+            failures: Mutex::default(),
+        }
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<Whiteboard>, u32>> {
@@ -125,12 +134,22 @@ async fn once(whiteboard: &Whiteboard, context: &Context) -> Result<Action, Erro
         return Ok(Action::await_change());
     }
     let mut observed = observe::observe(&context.client, &context.caches, whiteboard).await?;
+    let mut held_back = false;
     let (status, failed) = match validate::validate(whiteboard, &observed, &context.server_image) {
         Err(refusal) => (report::status(whiteboard, &observed, &Outcome::Refused(&refusal)), None),
         Ok(site) => {
             let plan = plan::plan(&site, &observed);
             let children = build::build(&site, &plan, &observed);
-            let applied = Box::pin(apply::apply(&context.client, &context.metrics, &site, &observed, children)).await;
+            let applied = Box::pin(apply::apply(
+                &context.client,
+                &context.metrics,
+                &context.restraint,
+                &site,
+                &observed,
+                children,
+            ))
+            .await;
+            held_back = applied.held_back;
             observed = Observed { live: applied.live, ..observed };
             let outcome = Outcome::Applied { site: &site, plan: &plan, errors: &applied.errors };
             let status = report::status(whiteboard, &observed, &outcome);
@@ -142,7 +161,7 @@ async fn once(whiteboard: &Whiteboard, context: &Context) -> Result<Action, Erro
     if let Some(error) = failed {
         return Err(Error::Apply(error));
     }
-    Ok(Action::requeue(if finished(&status) { FINISHED } else { UNFINISHED }))
+    Ok(Action::requeue(if finished(&status) && !held_back { FINISHED } else { UNFINISHED }))
 }
 
 fn finished(status: &crds::WhiteboardStatus) -> bool {

@@ -2,8 +2,10 @@
 
 mod difference;
 mod keys;
+mod restraint;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
@@ -18,6 +20,8 @@ use crate::names;
 use crate::observe::{Live, Observed};
 use crate::validate::Site;
 use crate::watch;
+pub use restraint::Restraint;
+
 use difference::{Difference, difference, replacement, stamped};
 
 /// Writing an object failed.
@@ -42,14 +46,15 @@ pub enum Error {
 pub struct Applied {
     pub live: Live,
     pub errors: Vec<Error>,
-    /// How many objects were written.
-    pub writes: u32,
+    /// Whether something was left as others made it for now, since they keep changing it.
+    pub held_back: bool,
 }
 
 /// Brings every child to what it should be. What fails does not keep the others from being written.
 pub async fn apply(
     client: &Client,
     metrics: &Metrics,
+    restraint: &Restraint,
     site: &Site,
     observed: &Observed,
     children: Children,
@@ -67,7 +72,7 @@ pub async fn apply(
         cron_job,
     } = children;
     let live = &observed.live;
-    let mut w = Writer { client, metrics, site, errors: Vec::new(), writes: 0 };
+    let mut w = Writer { client, metrics, restraint, site, errors: Vec::new(), held_back: false };
 
     let keys = match keys::wished(site, live.keys.as_deref()) {
         Ok(keys) => w.put(&keys, live.keys.as_ref(), ()).await,
@@ -104,15 +109,16 @@ pub async fn apply(
         after.certificate = w.remove(after.certificate.as_ref(), watch::certificate()).await;
         w.remove_secret(live.certificate_secret.as_deref()).await;
     }
-    Applied { live: after, errors: w.errors, writes: w.writes }
+    Applied { live: after, errors: w.errors, held_back: w.held_back }
 }
 
 struct Writer<'a> {
     client: &'a Client,
     metrics: &'a Metrics,
     site: &'a Site,
+    restraint: &'a Restraint,
     errors: Vec<Error>,
-    writes: u32,
+    held_back: bool,
 }
 
 impl Writer<'_> {
@@ -168,7 +174,18 @@ impl Writer<'_> {
             }
             Some(live) => {
                 let now = json(live.as_ref());
-                match difference(&wished, &now) {
+                let difference = difference(&wished, &now);
+                // A stamp that is ours still means that others changed the object, not our wish.
+                let stamp = |object: &Value| object["metadata"]["annotations"][names::APPLIED].clone();
+                if difference != Difference::None
+                    && stamp(&wished) == stamp(&now)
+                    && !self.restraint.allows(&format!("{}/{object}", self.site.namespace), Instant::now())
+                {
+                    tracing::warn!(object, "something keeps changing an object of ours; it is taken back in a minute");
+                    self.held_back = true;
+                    return Ok(Some(live.clone()));
+                }
+                match difference {
                     Difference::None => return Ok(Some(live.clone())),
                     Difference::Apply => ("applying", server_side_apply(&api, &name, &wished).await),
                     Difference::Replace => ("replacing", replace(&api, &name, &replacement(&wished, &now)).await),
@@ -274,7 +291,6 @@ impl Writer<'_> {
     }
 
     fn count(&mut self, kind: &str) {
-        self.writes += 1;
         self.metrics.wrote(kind);
     }
 }
