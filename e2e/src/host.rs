@@ -27,7 +27,7 @@ pub struct Host {
     rules: BTreeMap<String, String>,
     /// Whether the network of kind was there already.
     network: bool,
-    /// Mount points below the provider's storage.
+    /// Mount points that the provider makes.
     mounts: Vec<PathBuf>,
     /// Links that a bridge network leaves behind.
     links: Vec<String>,
@@ -43,6 +43,10 @@ fn path(cache: &Cache) -> PathBuf {
 fn watched_settings() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = vec![
         WATCHERS.0.into(),
+        // The kubelet sets these three for the whole machine.
+        "/proc/sys/kernel/panic".into(),
+        "/proc/sys/kernel/panic_on_oops".into(),
+        "/proc/sys/vm/overcommit_memory".into(),
         "/proc/sys/net/ipv4/ip_forward".into(),
         "/proc/sys/net/ipv6/conf/all/forwarding".into(),
         "/proc/sys/net/bridge/bridge-nf-call-iptables".into(),
@@ -69,7 +73,7 @@ pub fn remember(cache: &Cache, network: bool) -> anyhow::Result<()> {
             .collect(),
         rules: ["iptables", "ip6tables"].iter().map(|program| ((*program).to_owned(), rules(program))).collect(),
         network,
-        mounts: storage_mounts(),
+        mounts: provider_mounts(),
         links: links(),
         modules: Path::new(MODULES).exists(),
     };
@@ -116,7 +120,7 @@ pub fn restore(cache: &Cache) -> anyhow::Result<()> {
         delete.args(["link", "delete", &link]);
         process::read(&delete, QUESTION).with_context(|| format!("Deleting the link {link} failed"))?;
     }
-    for mount in storage_mounts().iter().rev().filter(|mount| !before.mounts.contains(mount)) {
+    for mount in provider_mounts().iter().rev().filter(|mount| !before.mounts.contains(mount)) {
         let mut unmount = Command::new("umount");
         unmount.arg(mount);
         process::read(&unmount, QUESTION).with_context(|| format!("Unmounting {} failed", mount.display()))?;
@@ -161,9 +165,11 @@ fn drop_empty_tables(before: &Host) {
     }
 }
 
-fn storage_mounts() -> Vec<PathBuf> {
+fn provider_mounts() -> Vec<PathBuf> {
     let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mount_points(&table).filter(|mount| mount.starts_with("/var/lib/containers")).collect()
+    // CNI binds the folder of network namespaces onto itself.
+    let is_providers = |mount: &PathBuf| mount.starts_with("/var/lib/containers") || mount == Path::new("/run/netns");
+    mount_points(&table).filter(is_providers).collect()
 }
 
 fn mount_points(table: &str) -> impl Iterator<Item = PathBuf> + '_ {

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use e2e::cache::Cache;
+use e2e::env::Environment;
+use e2e::up::Extent;
 use e2e::{components, down, groups, process, progress, suite, up};
 
 #[derive(Parser)]
@@ -33,6 +35,8 @@ enum Subject {
         #[arg(long)]
         purge: bool,
     },
+    /// Print what a shell needs to use the running cluster: eval "$(e2e/env)".
+    Env,
     /// Run everything that proves the product, or only the groups that are named.
     Test {
         /// Groups to run, in the order of `--list`; all of them where none is named.
@@ -61,12 +65,18 @@ fn main() -> ExitCode {
 
 fn run(subject: Subject) -> anyhow::Result<ExitCode> {
     match subject {
+        Subject::Env => {
+            print!("{}", Environment::of_running_cluster()?.lines());
+            Ok(ExitCode::SUCCESS)
+        }
         Subject::Down { purge } => {
             down::down(purge)?;
             Ok(ExitCode::SUCCESS)
         }
-        Subject::Up { cluster_only: _ } => {
-            up::up(up::Extent::Cluster)?;
+        Subject::Up { cluster_only } => {
+            let extent = if cluster_only { Extent::Cluster } else { Extent::Product };
+            up::up(extent)?;
+            println!("\n{}", up::advice(extent, &Environment::of_running_cluster()?));
             Ok(ExitCode::SUCCESS)
         }
         Subject::Build { components } => build(&components),

@@ -11,7 +11,7 @@ use crate::components;
 use crate::kubectl::Kubectl;
 use crate::node_health::{Answer, Record, Sight, Verdict, judge};
 use crate::progress::say;
-use crate::provider::Provider;
+use crate::provider::{Kind, Provider};
 use crate::{process, versions};
 
 /// The cluster's name.
@@ -128,8 +128,12 @@ pub fn delete(cache: &Cache, provider: &Provider) -> anyhow::Result<()> {
     }
     if provider.container(NODE)?.is_some() {
         let mut remove = provider.command();
-        // What runs in the node has nothing to save: no time to stop in order.
-        remove.args(["rm", "--force", "--volumes", NODE]);
+        remove.args(["rm", "--force", "--volumes"]);
+        if provider.kind() == Kind::Podman {
+            // Docker kills at once; Podman would give ten seconds to what has nothing to save.
+            remove.args(["--time", "0"]);
+        }
+        remove.arg(NODE);
         process::read(&remove, Duration::from_mins(2)).context("Deleting the node's container failed")?;
         say("deleted the node");
     }

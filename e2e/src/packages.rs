@@ -35,6 +35,7 @@ const ALWAYS: &[(&str, &str)] = &[
 const WITH_PODMAN: &[(&str, &str)] = &[
     ("buildah", "buildah"),
     ("iptables", "iptables"),
+    ("nft", "nftables"),
     ("podman", "podman"),
     ("runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -43,7 +44,7 @@ const WITH_PODMAN: &[(&str, &str)] = &[
 /// Installs what is missing for this provider.
 pub fn ensure(cache: &Cache, provider: &Provider) -> Result<(), PackageError> {
     let podman: &[_] = if provider.kind() == Kind::Podman { WITH_PODMAN } else { &[] };
-    let missing = missing(&[ALWAYS, podman], |program| process::on_path(program));
+    let missing = missing(&[ALWAYS, podman], process::on_path);
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,27 +1,64 @@
 //! `e2e/up`: from whatever is there to a cluster with the product on it, by doing what is missing.
 
 use crate::cache::Cache;
+use crate::env::Environment;
+use crate::hosts_file::SITE;
 use crate::node_health::Verdict;
 use crate::progress::{elapsed, say, spoken};
 use crate::provider::Provider;
-use crate::{addons, components, host, images, node, node_image, packages};
+use crate::{addons, components, host, images, node, node_image, packages, product};
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Kubernetes and the addons.
+    /// Kubernetes and what a default k3s brings, cert-manager and Pebble.
     Cluster,
+    /// The operator and a sample site on it, too.
+    Product,
 }
 
-/// Brings it up and prints what to do with it.
-pub fn up(_extent: Extent) -> anyhow::Result<()> {
+/// Brings it up, or up to date.
+pub fn up(extent: Extent) -> anyhow::Result<()> {
     let cache = Cache::locate()?;
     let _alone = cache.lock("cluster")?;
     let provider = Provider::find(&cache)?;
     packages::ensure(&cache, &provider)?;
     cluster(&cache, &provider)?;
+    if extent == Extent::Product {
+        let kubectl = node::kubectl(&cache)?;
+        let tags = product::images(&cache, &provider)?;
+        product::install(&cache, &tags)?;
+        product::forget_older(&cache, &tags)?;
+        product::sample(&kubectl)?;
+    }
+    if components::ALL.iter().all(|component| component.path(&cache).is_ok_and(|path| path.exists())) {
+        components::discard_go_caches(&cache)?;
+    }
     say(&format!("up after {}", spoken(elapsed())));
     Ok(())
+}
+
+/// What to try next, for a person.
+pub fn advice(extent: Extent, environment: &Environment) -> String {
+    let kubeconfig = environment.kubeconfig.display();
+    let authority = environment.authority.display();
+    let cluster = format!(
+        "The cluster:     export KUBECONFIG={kubeconfig}\n\
+         In one go:       eval \"$(e2e/env)\"   (KUBECONFIG, WHITEBOARD_URL, WHITEBOARD_CA, kubectl and helm on PATH)\n"
+    );
+    if extent == Extent::Cluster {
+        return format!("{cluster}Try next:        kubectl get pods --all-namespaces\n");
+    }
+    format!(
+        "The whiteboard:  https://{SITE}\n\
+         Trust:           curl --cacert {authority} https://{SITE}/\n\
+         \x20                (in a browser on this machine: import that file as an authority)\n\
+         {cluster}\
+         Try next:        kubectl --namespace school get whiteboards\n\
+         \x20                kubectl --namespace school describe whiteboard physics\n\
+         \x20                e2e/test      everything that proves the product\n\
+         \x20                e2e/down      takes all of it away\n"
+    )
 }
 
 fn cluster(cache: &Cache, provider: &Provider) -> anyhow::Result<()> {
@@ -49,5 +86,28 @@ fn cluster(cache: &Cache, provider: &Provider) -> anyhow::Result<()> {
         say(&format!("loaded {fresh} images onto the node"));
     }
     addons::ensure(cache, &kubectl)?;
+    host::name_the_node(Some(&node::address(&kubectl)?))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_names_what_is_there_and_nothing_else() {
+        let environment = Environment {
+            kubeconfig: "/c/kubeconfig".into(),
+            authority: "/c/root.pem".into(),
+            programs: "/c/path".into(),
+        };
+        let product = advice(Extent::Product, &environment);
+        assert!(product.contains("curl --cacert /c/root.pem https://whiteboard.test/"), "{product}");
+        assert!(product.contains("export KUBECONFIG=/c/kubeconfig"), "{product}");
+        let cluster = advice(Extent::Cluster, &environment);
+        assert!(
+            cluster.contains("export KUBECONFIG=/c/kubeconfig") && !cluster.contains("whiteboard.test"),
+            "{cluster}"
+        );
+    }
 }
