@@ -149,8 +149,9 @@ fn run_backup(arguments: BackupArguments) -> Result<ExitCode, CommandError> {
     let line = Report::of(&outcome).line();
     if let Some(file) = &arguments.report {
         // Opened as it is: what receives a container's last words can be written, but not replaced.
-        std::fs::write(file, &line)
-            .map_err(|error| CommandError::Other(format!("The report {} cannot be written: {error}.", file.display())))?;
+        std::fs::write(file, &line).map_err(|error| {
+            CommandError::Other(format!("The report {} cannot be written: {error}.", file.display()))
+        })?;
     }
     outcome?;
     print!("{line}");
@@ -162,9 +163,9 @@ fn told(outcome: &restore::Outcome, order: &restore::Order) -> String {
     match outcome {
         restore::Outcome::Same { name } => format!("{data} already holds the backup {name}: nothing was done."),
         restore::Outcome::Restored { name, counts, aside } => {
-            let aside = aside.as_ref().map_or(String::new(), |path| {
-                format!(" What was there before lies in {}.", path.display())
-            });
+            let aside = aside
+                .as_ref()
+                .map_or(String::new(), |path| format!(" What was there before lies in {}.", path.display()));
             format!("The backup {name} is in {data}: {} boards, {} strokes.{aside}", counts.boards, counts.strokes)
         }
     }

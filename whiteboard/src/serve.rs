@@ -142,7 +142,9 @@ async fn listen(
 ) -> Result<(SocketAddr, JoinHandle<()>), ServeError> {
     // An IPv6 socket takes IPv4 as well, where there is IPv6.
     let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
         bound => bound,
     }
     .map_err(|source| ServeError::Port { port, source })?;

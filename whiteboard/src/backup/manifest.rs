@@ -72,7 +72,7 @@ pub fn name_at(time: jiff::Timestamp, is_taken: impl Fn(&str) -> bool) -> String
     if !is_taken(&name) {
         return name;
     }
-    (2..).map(|number| format!("{name}-{number}")).find(|name| !is_taken(name)).unwrap_or(name)
+    (2..u32::MAX).map(|number| format!("{name}-{number}")).find(|name| !is_taken(name)).unwrap_or(name)
 }
 
 /// The manifests in a directory whose files are named after them, oldest first, and whether the database is there in

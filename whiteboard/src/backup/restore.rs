@@ -74,14 +74,12 @@ fn choose(order: &Order) -> Result<PathBuf, BackupError> {
     let newest = backups.last().ok_or_else(|| BackupError::None(order.from.clone()))?;
     let chosen =
         if order.name == "latest" { Some(newest) } else { backups.iter().find(|manifest| manifest.name == order.name) };
-    match chosen {
-        Some(manifest) => Ok(database_path(&order.from, &manifest.name)),
-        None => {
-            let known: Vec<_> = backups.into_iter().map(|manifest| manifest.name).collect();
-            let known = known.join(", ");
-            Err(BackupError::Unknown { directory: order.from.clone(), name: order.name.clone(), known })
-        }
+    if let Some(manifest) = chosen {
+        return Ok(database_path(&order.from, &manifest.name));
     }
+    let known: Vec<_> = backups.into_iter().map(|manifest| manifest.name).collect();
+    let known = known.join(", ");
+    Err(BackupError::Unknown { directory: order.from.clone(), name: order.name.clone(), known })
 }
 
 /// Moves the database with its log into a directory named by the time. A log that belongs to another database must
@@ -146,7 +144,9 @@ mod tests {
         let error = restore(&order("2001-01-01T00-00-00Z", true)).unwrap_err().to_string();
         assert!(error.contains(&first) && error.contains(&second), "{error}");
 
-        let Outcome::Restored { counts, aside: Some(aside), .. } = restore(&order(&first, true)).unwrap() else { panic!() };
+        let Outcome::Restored { counts, aside: Some(aside), .. } = restore(&order(&first, true)).unwrap() else {
+            panic!()
+        };
         assert_eq!(counts.boards, 1);
         assert_eq!(Reader::open(&aside.join(DATABASE)).unwrap().boards().unwrap(), 2);
         assert_eq!(restore(&order(&first, false)).unwrap(), Outcome::Same { name: first });
@@ -154,7 +154,8 @@ mod tests {
         assert_eq!((name, counts.boards), (second.clone(), 2));
 
         std::fs::remove_dir_all(&data).unwrap();
-        let file = Order { from: database_path(&to, &second), name: "latest".into(), data: data.clone(), replace: false };
+        let file =
+            Order { from: database_path(&to, &second), name: "latest".into(), data: data.clone(), replace: false };
         let Outcome::Restored { counts, aside: None, .. } = restore(&file).unwrap() else { panic!() };
         assert_eq!(counts.boards, 2);
         let mut bytes = std::fs::read(&file.from).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A partial file that nobody has written to for so long was left behind.
-const STALE: Duration = Duration::from_secs(3600);
+const STALE: Duration = Duration::from_hours(1);
 
 /// What stays after [`clean`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct Kept {
 /// database is gone. One whose database has another length than it should is neither counted nor touched: it may be
 /// all that is left of something. `backups` are oldest first.
 pub fn doomed(backups: &[(Manifest, bool)], is_missing: impl Fn(&str) -> bool, keep: usize) -> Vec<&str> {
-    let whole: Vec<&str> = backups.iter().filter(|(_, whole)| *whole).map(|(manifest, _)| manifest.name.as_str()).collect();
+    let whole: Vec<&str> =
+        backups.iter().filter(|(_, whole)| *whole).map(|(manifest, _)| manifest.name.as_str()).collect();
     let surplus = whole.len().saturating_sub(keep.max(1));
     let orphans = backups.iter().filter(|(_, whole)| !whole).map(|(manifest, _)| manifest.name.as_str());
     whole.into_iter().take(surplus).chain(orphans.filter(|name| is_missing(name))).collect()
@@ -98,11 +99,19 @@ mod tests {
             std::fs::write(path.join(name), "x").unwrap();
         }
         let old = SystemTime::now() - 2 * STALE;
-        File::options().write(true).open(path.join("old.db.partial")).unwrap()
-            .set_times(FileTimes::new().set_modified(old)).unwrap();
+        File::options()
+            .write(true)
+            .open(path.join("old.db.partial"))
+            .unwrap()
+            .set_times(FileTimes::new().set_modified(old))
+            .unwrap();
         assert_eq!(clean(path, 2).unwrap(), Kept { count: 2, bytes: 4 });
-        let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            std::fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
-        assert_eq!(names, ["b.db", "b.json", "c.db", "c.json", "fresh.db.partial", "lost+found", "notes.txt", "other.db"]);
+        assert_eq!(
+            names,
+            ["b.db", "b.json", "c.db", "c.json", "fresh.db.partial", "lost+found", "notes.txt", "other.db"]
+        );
     }
 }

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// For the copy to be made, and between two pieces of it.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 
 /// What a `--from` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,10 @@ fn is_passing(error: &BackupError) -> bool {
 fn copy(directory: &Path, target: &Path) -> Result<(), BackupError> {
     let database = directory.join(DATABASE);
     if !database.exists() {
-        return Err(BackupError::Usage(format!("There is no {DATABASE} in {}: is it a data directory?", directory.display())));
+        return Err(BackupError::Usage(format!(
+            "There is no {DATABASE} in {}: is it a data directory?",
+            directory.display()
+        )));
     }
     if let Some(parent) = target.parent() {
         disk::require(parent, disk::database_bytes(directory))?;

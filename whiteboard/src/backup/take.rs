@@ -172,7 +172,8 @@ mod tests {
         connection.execute_batch("INSERT INTO boards VALUES (1, 'classroom', 'x', 0); INSERT INTO operations VALUES (1, 1, 1, 0, 'broken')").unwrap();
         let error = take(&order(1)).await.unwrap_err().to_string();
         assert!(error.contains("cannot be read"), "{error}");
-        let names: Vec<_> = std::fs::read_dir(&to).unwrap().map(|e| e.unwrap().path().extension().unwrap().to_owned()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(&to).unwrap().map(|e| e.unwrap().path().extension().unwrap().to_owned()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
         connection.execute("DELETE FROM operations", []).unwrap();
         let taken = take(&order(1)).await.unwrap();

@@ -1,11 +1,12 @@
 //! Proving that a backup, or a data directory, can be used: by opening it and replaying every board.
 
+use super::BackupError;
 use super::digest::{self, Sha256Hex};
 use super::manifest::{Manifest, database_path, list};
-use super::BackupError;
 use crate::store::reader::Counts;
 use crate::store::{DATABASE, Reader, schema};
 use serde::Serialize;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// What is in a database file.
@@ -90,11 +91,13 @@ fn verdict_of_file(path: &Path) -> Verdict {
 
 /// The verdicts as a table for people.
 pub fn table(verdicts: &[Verdict]) -> String {
-    let mut text = format!("{:<6} {:>8} {:>11} {:>9} {:>12}  {}\n", "", "boards", "operations", "strokes", "bytes", "file");
+    let mut text =
+        format!("{:<6} {:>8} {:>11} {:>9} {:>12}  {}\n", "", "boards", "operations", "strokes", "bytes", "file");
     for verdict in verdicts {
         let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
-        text += &format!(
-            "{:<6} {:>8} {:>11} {:>9} {:>12}  {}\n",
+        let _ = writeln!(
+            text,
+            "{:<6} {:>8} {:>11} {:>9} {:>12}  {}",
             if verdict.good { "good" } else { "BAD" },
             number(verdict.counts.map(|counts| counts.boards)),
             number(verdict.counts.map(|counts| counts.operations)),
@@ -103,7 +106,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
             verdict.path.display(),
         );
         if let Some(note) = &verdict.note {
-            text += &format!("       {note}\n");
+            let _ = writeln!(text, "       {note}");
         }
     }
     text

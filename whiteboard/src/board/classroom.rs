@@ -212,12 +212,11 @@ impl Classroom {
         let incoming = Incoming::new(texts.into_iter().map(RawValue::get).collect());
         let mut view = self.clients.remove(&client).unwrap_or_default();
         let base = view.base(&incoming, now, |version| self.list_at(version));
-        let merged = match &base {
-            Some(Base { list, matched, .. }) => merge(list, matched, &incoming, &self.state.strokes),
-            None => {
-                let current = &self.state.strokes;
-                merge(current, &Match::of(current, &incoming), &incoming, current)
-            }
+        let current = &self.state.strokes;
+        let merged = if let Some(Base { list, matched, .. }) = &base {
+            merge(list, matched, &incoming, current)
+        } else {
+            merge(current, &Match::of(current, &incoming), &incoming, current)
         };
         let agrees = same(&merged.own, &merged.board);
         let delta = Arc::new(Delta::between(&self.state.strokes, &merged.board));

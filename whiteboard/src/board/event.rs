@@ -15,12 +15,28 @@ pub enum To {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The whole board for one who joins: a JSON object.
-    SessionData { version: Version, json: String },
-    PathsUpdate { version: Version, paths: String },
-    PathsCleared { version: Version },
-    Undone { version: Version, paths: String },
-    Redone { version: Version, paths: String },
-    BackgroundUpdate { image: String },
+    SessionData {
+        version: Version,
+        json: String,
+    },
+    PathsUpdate {
+        version: Version,
+        paths: String,
+    },
+    PathsCleared {
+        version: Version,
+    },
+    Undone {
+        version: Version,
+        paths: String,
+    },
+    Redone {
+        version: Version,
+        paths: String,
+    },
+    BackgroundUpdate {
+        image: String,
+    },
     BackgroundCleared,
     LockStatus(bool),
     QuizUpdated(bool),

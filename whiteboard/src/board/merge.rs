@@ -53,9 +53,8 @@ impl Match {
     pub fn of(base: &[Stroke], incoming: &Incoming<'_>) -> Self {
         let most = base.len().min(incoming.len());
         let prefix = (0..most).take_while(|&i| incoming.equals(i, &base[i])).count();
-        let suffix = (1..=most - prefix)
-            .take_while(|&i| incoming.equals(incoming.len() - i, &base[base.len() - i]))
-            .count();
+        let suffix =
+            (1..=most - prefix).take_while(|&i| incoming.equals(incoming.len() - i, &base[base.len() - i])).count();
         let base_middle = prefix..base.len() - suffix;
         let incoming_middle = prefix..incoming.len() - suffix;
 
@@ -231,7 +230,13 @@ mod tests {
             ("one clears while the other draws", vec!["a", "b"], vec![], vec!["a", "b", "y"], vec!["y"]),
             ("both erase the same", vec!["a", "b"], vec!["b"], vec!["b"], vec!["b"]),
             ("inserted below", vec!["a", "b"], vec!["a", "x", "b"], vec!["a", "b", "y"], vec!["a", "x", "b", "y"]),
-            ("inserted behind what is gone", vec!["a", "b", "c"], vec!["a", "b", "x", "c"], vec!["a", "c"], vec!["a", "x", "c"]),
+            (
+                "inserted behind what is gone",
+                vec!["a", "b", "c"],
+                vec!["a", "b", "x", "c"],
+                vec!["a", "c"],
+                vec!["a", "x", "c"],
+            ),
             ("a wrong base adds nothing twice", vec!["a"], vec!["a", "y", "x"], vec!["a", "y"], vec!["a", "y", "x"]),
         ] {
             assert_eq!(merged(&base, &incoming, &current).1, board, "{case}");
@@ -240,9 +245,11 @@ mod tests {
 
     #[test]
     fn an_element_written_differently_keeps_its_first_text() {
-        let (own, board) = merged(&[r#"{"a":123456789012345678901234567890}"#], &[r#"{"a":1.2345678901234568e+29}"#, "2"], &[
-            r#"{"a":123456789012345678901234567890}"#,
-        ]);
+        let (own, board) = merged(
+            &[r#"{"a":123456789012345678901234567890}"#],
+            &[r#"{"a":1.2345678901234568e+29}"#, "2"],
+            &[r#"{"a":123456789012345678901234567890}"#],
+        );
         assert_eq!(board, [r#"{"a":123456789012345678901234567890}"#, "2"]);
         assert_eq!(own, board);
     }

@@ -93,23 +93,30 @@ mod tests {
     fn update(state: &State, new: &[&str]) -> Change {
         let new: Vec<_> = new
             .iter()
-            .map(|text| state.strokes().iter().find(|s| s.text() == *text).cloned().unwrap_or_else(|| Stroke::new(text)))
+            .map(|text| {
+                state.strokes().iter().find(|s| s.text() == *text).cloned().unwrap_or_else(|| Stroke::new(text))
+            })
             .collect();
         Change::Update(Arc::new(Delta::between(state.strokes(), &new)))
     }
+
+    type Step = (Box<dyn Fn(&State) -> Change>, &'static str);
 
     #[test]
     fn every_change_comes_back_from_its_text() {
         let deep = format!("{}1e21{}", "[".repeat(300), "]".repeat(300));
         let mut live = State::default();
         let mut replayed = State::default();
-        let steps: Vec<(Box<dyn Fn(&State) -> Change>, &str)> = vec![
+        let steps: Vec<Step> = vec![
             (
                 Box::new(|s| update(s, &["123456789012345678901234567890", r#"{"x":"\ud800"}"#])),
                 r#"{"update":[[0,0,[123456789012345678901234567890,{"x":"\ud800"}]]]}"#,
             ),
             (Box::new(|s| update(s, &["123456789012345678901234567890", "7"])), r#"{"update":[[1,1,[7]]]}"#),
-            (Box::new(|s| update(s, &["5", "123456789012345678901234567890", "7", "8"])), r#"{"update":[[0,0,[5]],[2,0,[8]]]}"#),
+            (
+                Box::new(|s| update(s, &["5", "123456789012345678901234567890", "7", "8"])),
+                r#"{"update":[[0,0,[5]],[2,0,[8]]]}"#,
+            ),
             (Box::new(|s| update(s, &["5", "123456789012345678901234567890", "7", "8"])), r#"{"update":[]}"#),
             (Box::new(|_| Change::Clear), r#""clear""#),
             (Box::new(|_| Change::Undo), r#""undo""#),

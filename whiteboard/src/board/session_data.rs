@@ -16,9 +16,9 @@ pub fn write(state: &State) -> String {
     json.push_str(",\"paths\":");
     write_list(&state.strokes, &mut json);
     json.push_str(",\"undo_stack\":");
-    write_stack(undo, &mut json);
+    write_stack(&undo, &mut json);
     json.push_str(",\"redo_stack\":");
-    write_stack(redo, &mut json);
+    write_stack(&redo, &mut json);
     json.push_str(",\"is_student_locked\":");
     json.push_str(if state.locked { "true" } else { "false" });
     json.push_str(",\"is_quiz\":");
@@ -53,7 +53,7 @@ fn collect_newest(steps: impl Iterator<Item = Option<Vec<Stroke>>>) -> Vec<Strin
     lists
 }
 
-fn write_stack(lists: Vec<String>, json: &mut String) {
+fn write_stack(lists: &[String], json: &mut String) {
     json.push('[');
     json.push_str(&lists.join(","));
     json.push(']');

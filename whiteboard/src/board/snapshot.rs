@@ -35,11 +35,7 @@ pub fn encode(state: &State) -> String {
     write_deltas(state.undo.iter(), &mut text);
     text.push_str(",\"redo\":");
     write_deltas(state.redo.iter(), &mut text);
-    let _ = write!(
-        text,
-        ",\"background\":{},\"locked\":{},\"quiz\":{}}}",
-        state.background, state.locked, state.quiz
-    );
+    let _ = write!(text, ",\"background\":{},\"locked\":{},\"quiz\":{}}}", state.background, state.locked, state.quiz);
     text
 }
 
@@ -48,8 +44,8 @@ pub fn decode(text: &str) -> Result<State, serde_json::Error> {
     let text: Text<'_> = serde_json::from_str(text)?;
     Ok(State::from_parts(
         strokes(&text.strokes),
-        text.undo.iter().map(|delta| delta_of(delta)).collect(),
-        text.redo.iter().map(|delta| delta_of(delta)).collect(),
+        text.undo.iter().map(delta_of).collect(),
+        text.redo.iter().map(delta_of).collect(),
         text.background.get().into(),
         (text.locked, text.quiz),
     ))
@@ -126,7 +122,9 @@ mod tests {
 
     #[test]
     fn a_broken_text_is_refused() {
-        for text in ["", "{}", "[]", r#"{"strokes":{},"undo":[],"redo":[],"background":"","locked":false,"quiz":false}"#] {
+        for text in
+            ["", "{}", "[]", r#"{"strokes":{},"undo":[],"redo":[],"background":"","locked":false,"quiz":false}"#]
+        {
             assert!(decode(text).is_err(), "{text}");
         }
     }

@@ -161,6 +161,7 @@ fn hash_code_point(point: u32, hasher: &mut impl Hasher) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fmt::Write;
 
     #[test]
     fn the_same_meaning_has_the_same_key() {
@@ -183,8 +184,26 @@ mod tests {
     #[test]
     fn another_meaning_has_another_key() {
         let all = [
-            "0", "1", "null", "true", "false", r#""1""#, "[1]", "[[1]]", "[1,1]", r#"{"a":1}"#, r#"{"b":1}"#, "0.1",
-            r#"["ab",""]"#, r#"["a","b"]"#, r#""\ud800""#, r#""\udc00""#, r#""\ud800\ud800""#, "[]", "{}", "[11]",
+            "0",
+            "1",
+            "null",
+            "true",
+            "false",
+            r#""1""#,
+            "[1]",
+            "[[1]]",
+            "[1,1]",
+            r#"{"a":1}"#,
+            r#"{"b":1}"#,
+            "0.1",
+            r#"["ab",""]"#,
+            r#"["a","b"]"#,
+            r#""\ud800""#,
+            r#""\udc00""#,
+            r#""\ud800\ud800""#,
+            "[]",
+            "{}",
+            "[11]",
         ];
         for (i, one) in all.iter().enumerate() {
             for other in &all[i + 1..] {
@@ -225,7 +244,7 @@ mod tests {
                     escaped.push(c);
                 } else {
                     for unit in c.encode_utf16(&mut [0; 2]) {
-                        escaped.push_str(&format!("\\u{unit:04x}"));
+                        write!(escaped, "\\u{unit:04x}").unwrap();
                     }
                 }
             }

@@ -139,9 +139,9 @@ mod tests {
         }
         let incoming = Incoming::new(incoming.to_vec());
         let base = view.base(&incoming, at, |version| boards.get(usize::try_from(version).unwrap()).cloned())?;
-        boards.iter().position(|board| {
-            board.len() == base.list.len() && board.iter().zip(&base.list).all(|(a, b)| a.is(b))
-        })
+        boards
+            .iter()
+            .position(|board| board.len() == base.list.len() && board.iter().zip(&base.list).all(|(a, b)| a.is(b)))
     }
 
     #[test]

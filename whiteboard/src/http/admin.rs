@@ -74,13 +74,9 @@ pub async fn backup(State(admin): State<Admin>, headers: HeaderMap) -> Response 
                 ];
                 (headers, Body::from_stream(stream(file, copy, permit))).into_response()
             }
-            Err(failure) => {
-                error(StatusCode::INTERNAL_SERVER_ERROR, &format!("The copy cannot be read: {failure}."))
-            }
+            Err(failure) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("The copy cannot be read: {failure}.")),
         },
-        Ok(Err(failure @ StoreError::DiskFull { .. })) => {
-            error(StatusCode::INSUFFICIENT_STORAGE, &failure.to_string())
-        }
+        Ok(Err(failure @ StoreError::DiskFull { .. })) => error(StatusCode::INSUFFICIENT_STORAGE, &failure.to_string()),
         Ok(Err(failure)) => error(StatusCode::INTERNAL_SERVER_ERROR, &failure.to_string()),
         Err(panic) => error(StatusCode::INTERNAL_SERVER_ERROR, &format!("The copy failed: {panic}.")),
     }
@@ -121,7 +117,10 @@ fn authorize(token_file: Option<&Path>, headers: &HeaderMap) -> Result<(), (Stat
     let token = std::fs::read_to_string(file).unwrap_or_default();
     let token = token.trim();
     if token.is_empty() {
-        return Err((StatusCode::FORBIDDEN, "The server's ADMIN_TOKEN_FILE is missing or empty: write a token into it."));
+        return Err((
+            StatusCode::FORBIDDEN,
+            "The server's ADMIN_TOKEN_FILE is missing or empty: write a token into it.",
+        ));
     }
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or("");
     // Hashes are compared: how long that takes tells nothing about the token.

@@ -34,7 +34,8 @@ impl Origins {
     /// Whether a request may be served. One without an origin is not from a web page; one from a page of this very
     /// host is our own page.
     pub fn allow(&self, headers: &HeaderMap) -> bool {
-        let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("").to_ascii_lowercase());
+        let text =
+            |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("").to_ascii_lowercase());
         let (Self::Listed(list), Some(origin)) = (self, text(header::ORIGIN)) else { return true };
         let own = origin.split_once("://").map(|(_, host)| host.to_owned());
         list.contains(&origin) || (own.is_some() && own == text(header::HOST))
@@ -76,7 +77,10 @@ mod tests {
             ("*", Ok(Origins::Any)),
             ("", Ok(Origins::Any)),
             ("https://a.example, *", Ok(Origins::Any)),
-            ("https://A.example/ , http://b:81,", Ok(Origins::Listed(vec!["https://a.example".into(), "http://b:81".into()]))),
+            (
+                "https://A.example/ , http://b:81,",
+                Ok(Origins::Listed(vec!["https://a.example".into(), "http://b:81".into()])),
+            ),
         ] {
             assert_eq!(Origins::parse(text), expected, "{text}");
         }

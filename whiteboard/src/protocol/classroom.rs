@@ -153,7 +153,11 @@ mod tests {
     #[test]
     fn every_event_of_the_contract_is_understood() {
         for (name, payload, expected) in [
-            ("update_paths", r#"{"session_code":"s","paths":[1e21, {"x":"\ud800"}],"more":1}"#, r#"UpdatePaths(RawValue([1e21, {"x":"\ud800"}]))"#),
+            (
+                "update_paths",
+                r#"{"session_code":"s","paths":[1e21, {"x":"\ud800"}],"more":1}"#,
+                r#"UpdatePaths(RawValue([1e21, {"x":"\ud800"}]))"#,
+            ),
             ("clear_paths", r#"{"session_code":"s"}"#, "ClearPaths"),
             ("clear_paths", "{}", "ClearPaths"),
             ("clear_paths", "null", "ClearPaths"),

@@ -1,8 +1,8 @@
 //! All boards in use: finds a board's room or starts it, exactly one at a time for each board.
 
+use super::Shared;
 use super::outbox::Outbox;
 use super::task::{self, Input};
-use super::Shared;
 use crate::board::action::{Action, ClientId, Request};
 use crate::store::BoardName;
 use std::collections::HashMap;

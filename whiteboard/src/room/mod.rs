@@ -31,9 +31,9 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            unlock_after: Duration::from_secs(90 * 60),
-            session_timeout: Duration::from_secs(86_400),
-            unload_after: Duration::from_secs(60),
+            unlock_after: Duration::from_mins(90),
+            session_timeout: Duration::from_hours(24),
+            unload_after: Duration::from_mins(1),
         }
     }
 }

@@ -206,7 +206,9 @@ pub enum ExamineError {
     Store(#[from] StoreError),
     #[error("{path} is damaged: {faults}. Use another backup.")]
     Integrity { path: PathBuf, faults: String },
-    #[error("The board {code:?} in {path} has {found} operations, but its last one is number {seq}. Use another backup.")]
+    #[error(
+        "The board {code:?} in {path} has {found} operations, but its last one is number {seq}. Use another backup."
+    )]
     Gap { path: PathBuf, code: String, found: u64, seq: u64 },
     #[error("The board {code:?} in {path} has a snapshot that differs from its log. Use another backup.")]
     Snapshot { path: PathBuf, code: String },
@@ -229,7 +231,7 @@ mod tests {
         connection.execute("INSERT INTO boards VALUES (1, 'classroom', 'physics', 0)", []).unwrap();
         for (index, body) in bodies.iter().enumerate() {
             let sql = "INSERT INTO operations (board, seq, time, body) VALUES (1, ?1, 1000, ?2)";
-            connection.execute(sql, params![index as i64 + 1, body]).unwrap();
+            connection.execute(sql, params![index + 1, body]).unwrap();
         }
         if let Some(body) = snapshot {
             connection.execute("INSERT INTO snapshots VALUES (1, 2, ?1)", [body]).unwrap();
@@ -255,9 +257,12 @@ mod tests {
             let reader = Reader::open(&path).unwrap();
             reader.probe().unwrap();
             let loaded = reader.load(&BoardName::classroom("physics")).unwrap();
-            let texts: Vec<_> = loaded.state.strokes().iter().map(|stroke| stroke.text()).collect();
-            assert_eq!((texts.as_slice(), loaded.seq, loaded.behind_snapshot), (["2", r#"{"a": 1e21}"#].as_slice(), 3, behind));
-            assert!(loaded.idle > Duration::from_secs(3600));
+            let texts: Vec<_> = loaded.state.strokes().iter().map(crate::board::stroke::Stroke::text).collect();
+            assert_eq!(
+                (texts.as_slice(), loaded.seq, loaded.behind_snapshot),
+                (["2", r#"{"a": 1e21}"#].as_slice(), 3, behind)
+            );
+            assert!(loaded.idle > Duration::from_hours(1));
             assert_eq!(reader.load(&BoardName::classroom("unknown")).unwrap().seq, 0);
             assert_eq!(reader.examine().unwrap(), Counts { boards: 1, operations: 3, strokes: 2 });
             let copy = directory.path().join("copy.db");
@@ -293,7 +298,8 @@ mod tests {
     #[test]
     fn damaged_pages_are_found() {
         let directory = tempfile::tempdir().unwrap();
-        let many: Vec<String> = (0..400).map(|n| format!(r#"{{"update":[[{n},0,["{}"]]]}}"#, "x".repeat(500))).collect();
+        let many: Vec<String> =
+            (0..400).map(|n| format!(r#"{{"update":[[{n},0,["{}"]]]}}"#, "x".repeat(500))).collect();
         let path = database(directory.path(), &many.iter().map(String::as_str).collect::<Vec<_>>(), None);
         let copy = directory.path().join("copy.db");
         Reader::open(&path).unwrap().copy_to(&copy).unwrap();

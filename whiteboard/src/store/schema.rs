@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Version of the tables that this release writes (`user_version` of the file).
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
 
 /// Marks the file as ours (`application_id`): "WbDb".
 const APPLICATION: i64 = 0x5762_4462;
 
 /// What leads from each version to the next, beginning with an empty file.
-const MIGRATIONS: [&str; VERSION as usize] = ["
+const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE boards (
         id      INTEGER PRIMARY KEY,
         dialect TEXT NOT NULL,

@@ -285,9 +285,11 @@ fn find_or_create(connection: &Connection, board: &BoardName, now: i64) -> rusql
     if let Some(found) = found {
         return Ok(found);
     }
-    connection
-        .prepare_cached("INSERT INTO boards (dialect, code, created) VALUES (?1, ?2, ?3)")?
-        .execute(params![board.dialect, &*board.code, now])?;
+    connection.prepare_cached("INSERT INTO boards (dialect, code, created) VALUES (?1, ?2, ?3)")?.execute(params![
+        board.dialect,
+        &*board.code,
+        now
+    ])?;
     Ok(Known { id: connection.last_insert_rowid(), last_seq: 0 })
 }
 

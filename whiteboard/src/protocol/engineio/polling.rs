@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 const POLL_BYTES: usize = 4 << 20;
 
 /// A posted message may have been made so long before the client saw what its next poll confirms.
-const RECEIPT_GRACE: Duration = Duration::from_millis(500);
+const RECEIPT_GRACE: Duration = Duration::from_secs(1);
 
 /// For how long a stopping server waits for a client's last changes to be on disk.
 const SETTLING: Duration = Duration::from_secs(4);

@@ -16,11 +16,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 const WRITE_FRAMES: usize = 256;
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Asking a client's WebSocket what it has received happens so often at most.
+/// Asking a client's WebSocket what it has received happens so often at most, in the long run.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A browser's network process answers a little before the page has handled the message.
-const RECEIPT_GRACE: Duration = Duration::from_millis(30);
+/// So many may follow each other closely.
+const PROBE_BURST: u32 = 10;
+
+/// A browser's network process answers before the page has handled the message: a busy page takes a while.
+const RECEIPT_GRACE: Duration = Duration::from_secs(1);
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -44,7 +47,9 @@ impl Receipts {
         }
         let version = self.wanted.take()?;
         self.asked = true;
-        self.next = now + PROBE_INTERVAL;
+        // What was not used for a while may be used at once, up to a burst.
+        let earliest = now.checked_sub(PROBE_INTERVAL * (PROBE_BURST - 1)).unwrap_or(now);
+        self.next = self.next.max(earliest) + PROBE_INTERVAL;
         Some(Message::Ping(Bytes::copy_from_slice(&version.to_be_bytes())))
     }
 
@@ -116,7 +121,9 @@ async fn probe(socket: &mut WebSocket) -> bool {
 /// Carries a session over a WebSocket until either ends.
 async fn carry(socket: WebSocket, session: &Session, registry: &Registry) {
     let _counted = Counted::new(registry, Transport::Websocket);
-    let receipts = Receipts { wanted: None, asked: false, next: Instant::now() };
+    let now = Instant::now();
+    let next = now.checked_sub(PROBE_INTERVAL * PROBE_BURST).unwrap_or(now);
+    let receipts = Receipts { wanted: None, asked: false, next };
     let mut connection = Connection { socket, session, registry, receipts };
     let Ended(reason) = connection.run().await;
     session.end(registry, reason).await;
@@ -239,15 +246,17 @@ mod tests {
 
     #[test]
     fn receipts_are_asked_for_one_at_a_time_and_not_too_often() {
-        let start = Instant::now();
-        let mut receipts = Receipts { wanted: None, asked: false, next: start };
+        let start = Instant::now() + 2 * PROBE_BURST * PROBE_INTERVAL;
+        let mut receipts = Receipts { wanted: None, asked: false, next: start - PROBE_BURST * PROBE_INTERVAL };
         assert!(receipts.ask(start).is_none() && receipts.due().is_none());
-        receipts.wanted = Some(7);
-        let Some(Message::Ping(payload)) = receipts.ask(start) else { panic!("due at once") };
-        receipts.wanted = Some(8);
-        assert!(receipts.ask(start + PROBE_INTERVAL).is_none(), "the first is not answered");
-        assert_eq!(receipts.answered(b"someone else's"), None);
-        assert_eq!(receipts.answered(&payload), Some(7));
+        for version in 0..u64::from(PROBE_BURST) {
+            receipts.wanted = Some(version);
+            let Some(Message::Ping(payload)) = receipts.ask(start) else { panic!("within the burst") };
+            receipts.wanted = Some(version);
+            assert!(receipts.ask(start + PROBE_INTERVAL).is_none(), "the first is not answered");
+            assert_eq!(receipts.answered(b"someone else's"), None);
+            assert_eq!(receipts.answered(&payload), Some(version));
+        }
         assert_eq!(receipts.due(), Some(start + PROBE_INTERVAL));
         assert!(receipts.ask(start).is_none(), "too early");
         assert!(receipts.ask(start + PROBE_INTERVAL).is_some());
