@@ -6,7 +6,10 @@ pub enum Group {
     Format,
     Lint,
     Unit,
+    Generated,
+    Charts,
     ApiServer,
+    Cluster,
 }
 
 /// What the list says about a group.
@@ -42,10 +45,28 @@ pub const ALL: &[Entry] = &[
         needs_cluster: false,
     },
     Entry {
+        group: Group::Generated,
+        name: "generated",
+        proves: "the committed definition of the resource is the one that the code prints",
+        needs_cluster: false,
+    },
+    Entry {
+        group: Group::Charts,
+        name: "charts",
+        proves: "the charts lint and render, and their pods pass Pod Security `restricted`",
+        needs_cluster: false,
+    },
+    Entry {
         group: Group::ApiServer,
         name: "apiserver",
         proves: "the newest and the oldest supported API server take what we give them",
         needs_cluster: false,
+    },
+    Entry {
+        group: Group::Cluster,
+        name: "cluster",
+        proves: "on a real cluster everything works as a person meets it",
+        needs_cluster: true,
     },
 ];
 

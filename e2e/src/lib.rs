@@ -11,6 +11,10 @@ pub mod archive;
 pub mod audit;
 pub mod cache;
 pub mod cert_manager;
+pub mod charts;
+pub mod clients;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod components;
 pub mod corefile;
 pub mod down;

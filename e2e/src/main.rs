@@ -45,6 +45,12 @@ enum Subject {
         /// Name the groups, one line each, and run nothing.
         #[arg(long)]
         list: bool,
+        /// Also run the long campaigns.
+        #[arg(long)]
+        long: bool,
+        /// Which cluster to use where one is needed.
+        #[arg(long, value_enum, default_value = "own")]
+        cluster: suite::Target,
     },
 }
 
@@ -80,13 +86,13 @@ fn run(subject: Subject) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Subject::Build { components } => build(&components),
-        Subject::Test { groups, list } => {
+        Subject::Test { groups, list, long, cluster } => {
             let entries = groups::select(&groups)?;
             if list {
                 println!("{}", groups::list());
                 return Ok(ExitCode::SUCCESS);
             }
-            let results = suite::run(&entries);
+            let results = suite::run(&entries, suite::Options { target: cluster, long });
             println!("\n{}", suite::summary(&results));
             Ok(if suite::all_passed(&results) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

@@ -223,15 +223,15 @@ mod tests {
     fn only_images_of_ours_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path()).unwrap();
-        let write = |name: &str| cache::write(&cache.images().join(name), b"").unwrap();
-        [
+        for name in [
             "operator-aaaaaaaaaaaa.tar",
             "operator-bbbbbbbbbbbb.tar",
             "whiteboard-cccccccccccc.tar",
             "quay.io_operator-aaaaaaaaaaaa.tar",
             "whiteboard-notes.tar",
-        ]
-        .map(write);
+        ] {
+            cache::write(&cache.images().join(name), b"").unwrap();
+        }
         let tags = Tags { operator: "dev-bbbbbbbbbbbb".into(), server: "dev-cccccccccccc".into() };
         forget_older(&cache, &tags).unwrap();
         let mut left: Vec<_> = std::fs::read_dir(cache.images())

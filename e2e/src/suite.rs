@@ -4,10 +4,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
-use crate::components;
+use crate::env::Environment;
 use crate::groups::{Entry, Group};
 use crate::process::{self, ProcessError};
 use crate::progress::{say, spoken};
+use crate::up::{self, Extent};
+use crate::{charts, clients, components, down};
 
 /// What became of a group.
 #[derive(Debug)]
@@ -27,17 +29,50 @@ pub struct Result {
     pub took: Duration,
 }
 
-/// Runs the groups in order. After an interruption the rest is skipped.
-pub fn run(entries: &[&'static Entry]) -> Vec<Result> {
+/// Which cluster the groups that need one use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Target {
+    /// The one of `e2e/up`: brought up to date, or brought up and taken away again.
+    Own,
+    /// That of `$KUBECONFIG`, used as it is; the product has to be installed there.
+    Current,
+}
+
+impl Target {
+    /// The word on the command line and in [`TARGET_VARIABLE`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Current => "current",
+        }
+    }
+}
+
+/// Tells tests which cluster is meant.
+pub const TARGET_VARIABLE: &str = "WHITEBOARD_E2E_CLUSTER";
+/// Is set for tests when the long campaigns are to run.
+pub const LONG_VARIABLE: &str = "WHITEBOARD_E2E_LONG";
+
+/// How a run was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub target: Target,
+    pub long: bool,
+}
+
+/// Runs the groups in order. After an interruption the rest is skipped. A cluster that was brought up for this run
+/// is taken away at its end, also after an interruption.
+pub fn run(entries: &[&'static Entry], options: Options) -> Vec<Result> {
     let mut results = Vec::new();
     let mut interrupted = false;
+    let mut raised = false;
     for entry in entries {
         let began = Instant::now();
         let outcome = if interrupted {
             Outcome::Skipped("stopped on request before it began".to_owned())
         } else {
             say(&format!("── {}: {}", entry.name, entry.proves));
-            match run_group(entry.group) {
+            match run_group(entry.group, options, &mut raised) {
                 Ok(()) => Outcome::Passed,
                 Err(error) => {
                     interrupted = matches!(error.downcast_ref(), Some(ProcessError::Interrupted));
@@ -50,10 +85,17 @@ pub fn run(entries: &[&'static Entry]) -> Vec<Result> {
         say(&format!("── {}: {} after {}", entry.name, word(&outcome), spoken(took)));
         results.push(Result { name: entry.name, outcome, took });
     }
+    if raised {
+        process::acknowledge_interruption();
+        say("taking the cluster away that was brought up for this run");
+        if let Err(error) = down::down(false) {
+            say(&format!("{error:#}"));
+        }
+    }
     results
 }
 
-fn run_group(group: Group) -> anyhow::Result<()> {
+fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Result<()> {
     match group {
         Group::Format => process::shown(&cargo(&["fmt", "--all", "--check"]))?,
         Group::Lint => process::shown(&cargo(&[
@@ -67,15 +109,51 @@ fn run_group(group: Group) -> anyhow::Result<()> {
             "warnings",
         ]))?,
         Group::Unit => process::shown(&cargo(&["test", "--quiet", "--workspace"]))?,
+        Group::Generated => generated()?,
+        Group::Charts => charts::check(&Cache::locate()?)?,
         Group::ApiServer => {
             let cache = Cache::locate()?;
             for component in [&components::KUBE, &components::OLDEST_API_SERVER] {
                 component.ensure(&cache)?;
             }
-            let test = ["test", "--quiet", "--package", "e2e", "--features", "apiserver", "--test", "apiserver"];
-            process::shown(&cargo(&test))?;
+            tests_of("apiserver", "apiserver", options, &[])?;
+        }
+        Group::Cluster => {
+            clients::ensure(&Cache::locate()?)?;
+            if options.target == Target::Own {
+                let there = Environment::of_running_cluster().is_ok();
+                // Set before anything is made: a failure half-way leaves something to take away too.
+                *raised = !there;
+                up::up(Extent::Product)?;
+            }
+            tests_of("cluster", "addons", options, &[])?;
+            // Sites have nothing to do with each other; four of them keep two cores and one API server busy.
+            tests_of("cluster", "cluster", options, &["--test-threads=4", "--skip=alone::"])?;
+            // What kills the operator or listens for silence has the cluster for itself.
+            tests_of("cluster", "cluster", options, &["--test-threads=1", "alone::"])?;
         }
     }
+    Ok(())
+}
+
+/// The tests in `tests/<name>.rs`, which stand behind a feature.
+fn tests_of(feature: &str, name: &str, options: Options, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut test = cargo(&["test", "--quiet", "--package", "e2e", "--features", feature, "--test", name, "--"]);
+    test.args(arguments).env(TARGET_VARIABLE, options.target.word());
+    if options.long {
+        test.env(LONG_VARIABLE, "1");
+    }
+    Ok(process::shown(&test)?)
+}
+
+fn generated() -> anyhow::Result<()> {
+    const PATH: &str = "charts/whiteboard-crds/templates/whiteboards.yaml";
+    let printed = process::read(&cargo(&["run", "--quiet", "--package", "crds"]), Duration::from_mins(10))?;
+    let committed = std::fs::read_to_string(crate::repository().join(PATH))?;
+    anyhow::ensure!(
+        printed == committed,
+        "{PATH} is not what the code prints. Run `cargo run -p crds > {PATH}` and commit it."
+    );
     Ok(())
 }
 
