@@ -21,6 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
+    #[command(args_override_self = true)]
     #[command(after_help = "Example: whiteboard serve --data ./data\n\
         Then open http://localhost:8080/, and point clients at /socket.io/?session_code=CODE.\n\
         SIGTERM or SIGINT stops it; everything acknowledged is on disk at any moment.")]

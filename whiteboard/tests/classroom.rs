@@ -1,5 +1,7 @@
 //! The classroom contract over WebSocket, event by event, against the real server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 mod support;
 
 use serde_json::Value;
@@ -111,10 +113,10 @@ async fn opaque_values_come_back_byte_for_byte_even_after_a_restart() {
 async fn one_clients_events_keep_their_order() {
     let (_directory, _server, mut teacher, mut student) = lesson(&[]).await;
     for round in 0..20 {
-        teacher.emit("update_paths", &format!("{{\"paths\":[{round}]}}")).await;
-        teacher.emit("set_quiz_status", "{\"is_quiz\":true}").await;
-        teacher.emit("undo_request", "{}").await;
-        teacher.emit("get_quiz_status", "{}").await;
+        teacher.emit("update_paths", &format!("{{\"paths\":[{round}]}}"));
+        teacher.emit("set_quiz_status", "{\"is_quiz\":true}");
+        teacher.emit("undo_request", "{}");
+        teacher.emit("get_quiz_status", "{}");
     }
     for round in 0..20 {
         assert_eq!(student.next().await, event("paths_update", &format!("{{\"paths\":[{round}]}}")));
@@ -150,8 +152,8 @@ async fn strokes_drawn_at_the_same_moment_all_stay_and_everybody_sees_them() {
         mine.push(format!("\"t{round}\""));
         theirs.push(format!("\"s{round}\""));
         let (a, b) = (
-            teacher.ask("update_paths", &format!("{{\"paths\":[{}]}}", mine.join(","))).await,
-            student.ask("update_paths", &format!("{{\"paths\":[{}]}}", theirs.join(","))).await,
+            teacher.ask("update_paths", &format!("{{\"paths\":[{}]}}", mine.join(","))),
+            student.ask("update_paths", &format!("{{\"paths\":[{}]}}", theirs.join(","))),
         );
         teacher.acknowledged(a).await;
         student.acknowledged(b).await;
@@ -193,7 +195,7 @@ async fn a_lock_binds_all_but_who_set_it() {
         ("update_background", r#"{"background_image":"x"}"#, event("background_update", r#"{"background_image":"b"}"#)),
         ("clear_background", "{}", event("background_update", r#"{"background_image":"b"}"#)),
     ] {
-        student.ask(name, payload).await;
+        student.ask(name, payload);
         assert_eq!(student.rest().await, [answer], "{name}: shown the board as it is, never acknowledged");
     }
     assert_eq!(teacher.rest_names().await, ["student_lock_status"]);
@@ -207,7 +209,7 @@ async fn a_lock_binds_all_but_who_set_it() {
     assert!(data.contains(r#""is_student_locked":true"#));
     teacher.update("[1,3,4]").await;
     teacher.call("set_student_lock", r#"{"is_locked":true}"#).await;
-    student.ask("clear_paths", "{}").await;
+    student.ask("clear_paths", "{}");
     assert!(!student.rest().await.iter().any(|incoming| matches!(incoming, Incoming::Ack(_))));
     teacher.call("set_student_lock", r#"{"is_locked":false}"#).await;
     student.call("clear_paths", "{}").await;
@@ -224,10 +226,10 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
         ("set_student_lock", r#"{"is_locked":1}"#),
         ("no_such_event", "{}"),
     ] {
-        student.ask(name, payload).await;
+        student.ask(name, payload);
         assert_eq!(student.rest_names().await, ["error"], "{name} {payload}: an error, no acknowledgement");
     }
-    student.send("451-[\"update_paths\",{\"_placeholder\":true,\"num\":0}]").await;
+    student.send("451-[\"update_paths\",{\"_placeholder\":true,\"num\":0}]");
     assert!(student.event("error").await.contains("binary"));
     assert_eq!(teacher.rest().await, []);
     student.update("[1,2]").await;
@@ -240,9 +242,9 @@ async fn what_is_wrong_is_told_and_changes_nothing() {
     }
     let mut elsewhere = Client::open(server.port, "physics").await.unwrap();
     elsewhere.event("session_data").await;
-    elsewhere.send("40/admin,{}").await;
+    elsewhere.send("40/admin,{}");
     assert_eq!(elsewhere.next().await, Incoming::Refused("/admin,{\"message\":\"Invalid namespace\"}".into()));
-    elsewhere.send("4nonsense").await;
+    elsewhere.send("4nonsense");
     assert_eq!(elsewhere.closed().await, Some(1002));
 }
 
@@ -253,7 +255,7 @@ async fn large_messages_pass_up_to_the_limit() {
     teacher.call("update_background", &image).await;
     assert_eq!(student.event("background_update").await, image);
     let larger = format!("{{\"background_image\":\"{}\"}}", "x".repeat(1_100_000));
-    teacher.emit("update_background", &larger).await;
+    teacher.emit("update_background", &larger);
     teacher.closed().await;
     let (_, data) = Client::join(server.port, "physics").await;
     assert!(data.starts_with(&image[..image.len() - 1]), "the board is as before");

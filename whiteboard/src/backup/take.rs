@@ -89,7 +89,9 @@ pub async fn take(order: &Order) -> Result<Taken, BackupError> {
         Some(file) => Some(std::fs::read_to_string(file).map_err(BackupError::file(file))?),
         None => None,
     };
-    let time = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_| jiff::Timestamp::now());
+    // Milliseconds, so that backups of one second keep their order.
+    let now = jiff::Timestamp::now();
+    let time = now.round(jiff::Unit::Millisecond).unwrap_or(now);
     let partial_path = |name: &str| directory.join(format!("{name}.db.partial"));
     let name = name_at(time, |name| {
         database_path(directory, name).exists()

@@ -1,5 +1,6 @@
 //! The real server as a child process, and clients that speak to it over loopback.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 pub mod http;
 pub mod socket;

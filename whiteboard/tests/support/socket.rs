@@ -74,7 +74,7 @@ impl Client {
         let mut client = Self { outgoing, incoming, next_ack: 1, kept: Vec::new() };
         let Ok(open) = client.text().await else { return Err(Error::ConnectionClosed) };
         assert!(open.starts_with("0{\"sid\":\"") && open.contains("\"pingInterval\":"), "{open}");
-        client.send("40").await;
+        client.send("40");
         Ok(client)
     }
 
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Sends a raw Engine.IO packet. That the connection is gone shows when something is waited for.
-    pub async fn send(&mut self, text: &str) {
+    pub fn send(&mut self, text: &str) {
         let _ = self.outgoing.send(Message::text(text));
     }
 
@@ -94,7 +94,7 @@ impl Client {
     async fn text(&mut self) -> Result<String, Option<u16>> {
         loop {
             match timeout(PATIENCE, self.incoming.recv()).await.expect("something from the server in time") {
-                Some(Ok(text)) if text == "2" => self.send("3").await,
+                Some(Ok(text)) if text == "2" => self.send("3"),
                 Some(incoming) => return incoming,
                 None => return Err(None),
             }
@@ -155,15 +155,15 @@ impl Client {
     }
 
     /// Sends an event.
-    pub async fn emit(&mut self, name: &str, payload: &str) {
-        self.send(&format!("42[\"{name}\",{payload}]")).await;
+    pub fn emit(&mut self, name: &str, payload: &str) {
+        self.send(&format!("42[\"{name}\",{payload}]"));
     }
 
     /// Sends an event with the wish for an acknowledgement; returns its number.
-    pub async fn ask(&mut self, name: &str, payload: &str) -> u64 {
+    pub fn ask(&mut self, name: &str, payload: &str) -> u64 {
         let id = self.next_ack;
         self.next_ack += 1;
-        self.send(&format!("42{id}[\"{name}\",{payload}]")).await;
+        self.send(&format!("42{id}[\"{name}\",{payload}]"));
         id
     }
 
@@ -174,7 +174,7 @@ impl Client {
 
     /// Sends an event and waits until it is acknowledged.
     pub async fn call(&mut self, name: &str, payload: &str) {
-        let id = self.ask(name, payload).await;
+        let id = self.ask(name, payload);
         self.acknowledged(id).await;
     }
 
