@@ -104,9 +104,9 @@ pub async fn run(
 
 async fn reconcile(whiteboard: Arc<Whiteboard>, context: Arc<Context>) -> Result<Action, Error> {
     let span = tracing::info_span!(
-        "whiteboard",
+        "reconcile",
         namespace = whiteboard.namespace().unwrap_or_default(),
-        name = whiteboard.name_any(),
+        whiteboard = whiteboard.name_any(),
         generation = whiteboard.metadata.generation,
     );
     async move {

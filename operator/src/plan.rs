@@ -120,7 +120,7 @@ fn volume(
     }
     // The schema refuses to shrink; a claim that somebody grew by hand stays as large as it is.
     let size = if grows { size.clone() } else { live_size };
-    VolumePlan { step: VolumeStep::Apply { size, class: live_class.map(str::to_owned) }, problem: None }
+    VolumePlan { step: VolumeStep::Apply { size, class: class.map(str::to_owned) }, problem: None }
 }
 
 fn missing_class(class: Option<&str>, field: &str, classes: &[Class]) -> Option<Refusal> {
@@ -189,15 +189,15 @@ mod tests {
                 "1Gi fast",
                 Some(Reason::StorageClassNotFound),
             ),
-            ("nothing changed", Some(claim("1Gi", Some("local-path"), true)), ("1Gi", None), "1Gi local-path", None),
+            ("nothing changed", Some(claim("1Gi", Some("local-path"), true)), ("1Gi", None), "1Gi None", None),
             (
                 "the same size in other words",
                 Some(claim("1Gi", Some("local-path"), true)),
                 ("1024Mi", None),
-                "1Gi local-path",
+                "1Gi None",
                 None,
             ),
-            ("grows", Some(claim("1Gi", Some("growing"), true)), ("2Gi", None), "2Gi growing", None),
+            ("grows", Some(claim("1Gi", Some("growing"), true)), ("2Gi", None), "2Gi None", None),
             (
                 "cannot grow",
                 Some(claim("1Gi", Some("local-path"), true)),
@@ -205,7 +205,7 @@ mod tests {
                 "1Gi local-path",
                 Some(Reason::VolumeExpansionUnsupported),
             ),
-            ("grown by hand", Some(claim("4Gi", Some("growing"), true)), ("2Gi", None), "4Gi growing", None),
+            ("grown by hand", Some(claim("4Gi", Some("growing"), true)), ("2Gi", None), "4Gi None", None),
             (
                 "bound with another class",
                 Some(claim("1Gi", Some("local-path"), true)),

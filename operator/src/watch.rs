@@ -346,7 +346,14 @@ async fn drive<K: Resource + Send + 'static>(
             Ok(Some(object)) => see(object),
             Ok(None) => return,
             Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) if status.code == 404 => {
-                tracing::debug!(kind = std::any::type_name::<K>(), "the API server does not know this kind yet");
+                let kind = std::any::type_name::<K>();
+                if kind == std::any::type_name::<Whiteboard>() {
+                    tracing::warn!(
+                        "the API server does not know the kind Whiteboard yet: install the chart whiteboard-crds"
+                    );
+                } else {
+                    tracing::debug!(kind, "the API server does not know this kind yet");
+                }
             }
             Err(error) => {
                 tracing::warn!(kind = std::any::type_name::<K>(), %error, "a watch failed and will be tried again");
