@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use e2e::cache::Cache;
 use e2e::env::Environment;
+use e2e::product::Profile;
 use e2e::up::Extent;
 use e2e::{components, down, groups, process, progress, suite, up};
 
@@ -20,8 +21,11 @@ enum Subject {
     /// Bring the cluster and the product on it up, or up to date.
     Up {
         /// Kubernetes and the addons only, without the product.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "release")]
         cluster_only: bool,
+        /// Our programs as they are shipped: slower to build, for measurements.
+        #[arg(long)]
+        release: bool,
     },
     /// Build programs of the cluster that are not in the cache yet.
     Build {
@@ -79,8 +83,9 @@ fn run(subject: Subject) -> anyhow::Result<ExitCode> {
             down::down(purge)?;
             Ok(ExitCode::SUCCESS)
         }
-        Subject::Up { cluster_only } => {
-            let extent = if cluster_only { Extent::Cluster } else { Extent::Product };
+        Subject::Up { cluster_only, release } => {
+            let profile = if release { Profile::Release } else { Profile::Cluster };
+            let extent = if cluster_only { Extent::Cluster } else { Extent::Product(profile) };
             up::up(extent)?;
             println!("\n{}", up::advice(extent, &Environment::of_running_cluster()?));
             Ok(ExitCode::SUCCESS)

@@ -37,10 +37,29 @@ pub struct Tags {
     pub server: String,
 }
 
+/// How our programs are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Nearly as shipped, and rebuilt in seconds after a change.
+    Cluster,
+    /// As shipped: for measurements of memory, speed and size.
+    Release,
+}
+
+impl Profile {
+    /// Cargo's name of it, which is also the name of its folder.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// Builds both programs and has their images on the node. A tag changes exactly when its program does, so that
 /// Kubernetes rolls what changed and nothing else.
-pub fn images(cache: &Cache, provider: &Provider) -> anyhow::Result<Tags> {
-    let folder = programs(cache)?;
+pub fn images(cache: &Cache, provider: &Provider, profile: Profile) -> anyhow::Result<Tags> {
+    let folder = programs(cache, profile)?;
     let mut loaded = Loaded::of(cache, provider)?;
     let mut tag_of = |image: &Image| -> anyhow::Result<String> {
         let program = folder.join(image.program);
@@ -72,11 +91,11 @@ fn target() -> String {
 }
 
 /// Builds the static programs and gives their folder.
-fn programs(cache: &Cache) -> anyhow::Result<PathBuf> {
+fn programs(cache: &Cache, profile: Profile) -> anyhow::Result<PathBuf> {
     let target = target();
     let mut cargo = Command::new("cargo");
     cargo
-        .args(["build", "--release", "--locked", "--target", &target])
+        .args(["build", "--profile", profile.name(), "--locked", "--target", &target])
         .args(["--package", OPERATOR.program, "--package", SERVER.program, "--bins"])
         .current_dir(crate::repository())
         // One folder for all checkouts: dependencies are compiled once.
@@ -84,7 +103,7 @@ fn programs(cache: &Cache) -> anyhow::Result<PathBuf> {
         .env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
     let usually = Some(Duration::from_mins(5));
     process::long("building the operator and the server", usually, &cache.log("build-product"), &cargo)?;
-    Ok(cache.target().join(target).join("release"))
+    Ok(cache.target().join(target).join(profile.name()))
 }
 
 /// Makes an image with the builder that is there and keeps it as a file.

@@ -7,6 +7,7 @@ use crate::cache::Cache;
 use crate::env::Environment;
 use crate::groups::{Entry, Group};
 use crate::process::{self, ProcessError};
+use crate::product::Profile;
 use crate::progress::{say, spoken};
 use crate::up::{self, Extent};
 use crate::{charts, clients, components, down};
@@ -124,7 +125,7 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
                 let there = Environment::of_running_cluster().is_ok();
                 // Set before anything is made: a failure half-way leaves something to take away too.
                 *raised = !there;
-                up::up(Extent::Product)?;
+                up::up(Extent::Product(Profile::Cluster))?;
             }
             tests_of("cluster", "addons", options, &[])?;
             // Sites have nothing to do with each other; four of them keep two cores and one API server busy.

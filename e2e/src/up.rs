@@ -4,6 +4,7 @@ use crate::cache::Cache;
 use crate::env::Environment;
 use crate::hosts_file::SITE;
 use crate::node_health::Verdict;
+use crate::product::Profile;
 use crate::progress::{elapsed, say, spoken};
 use crate::provider::Provider;
 use crate::{addons, components, host, images, node, node_image, packages, product};
@@ -13,8 +14,8 @@ use crate::{addons, components, host, images, node, node_image, packages, produc
 pub enum Extent {
     /// Kubernetes and what a default k3s brings, cert-manager and Pebble.
     Cluster,
-    /// The operator and a sample site on it, too.
-    Product,
+    /// The operator and a sample site on it, too; our programs compiled so.
+    Product(Profile),
 }
 
 /// Brings it up, or up to date.
@@ -24,9 +25,9 @@ pub fn up(extent: Extent) -> anyhow::Result<()> {
     let provider = Provider::find(&cache)?;
     packages::ensure(&cache, &provider)?;
     cluster(&cache, &provider)?;
-    if extent == Extent::Product {
+    if let Extent::Product(profile) = extent {
         let kubectl = node::kubectl(&cache)?;
-        let tags = product::images(&cache, &provider)?;
+        let tags = product::images(&cache, &provider, profile)?;
         product::install(&cache, &tags)?;
         product::forget_older(&cache, &tags)?;
         product::sample(&kubectl)?;
@@ -101,7 +102,7 @@ mod tests {
             authority: "/c/root.pem".into(),
             programs: "/c/path".into(),
         };
-        let product = advice(Extent::Product, &environment);
+        let product = advice(Extent::Product(Profile::Cluster), &environment);
         assert!(product.contains("curl --cacert /c/root.pem https://whiteboard.test/"), "{product}");
         assert!(product.contains("export KUBECONFIG=/c/kubeconfig"), "{product}");
         let cluster = advice(Extent::Cluster, &environment);
