@@ -9,7 +9,7 @@ use super::record;
 use super::session_data;
 use super::state::{Change, NO_BACKGROUND, State};
 use super::stroke::{Stroke, write_list};
-use super::view::{Base, Version, View};
+use super::view::{Base, Boards, Version, View};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,15 +31,27 @@ pub struct Outcome {
 struct Step {
     delta: Arc<Delta>,
     reverted: bool,
+    length_before: usize,
+}
+
+/// The list's versions: the newest one, and the steps that led to it.
+#[derive(Debug, Default)]
+struct Versions {
+    newest: Version,
+    steps: VecDeque<Step>,
+}
+
+/// [`Versions`] together with the list of the newest.
+struct Known<'a> {
+    versions: &'a Versions,
+    list: &'a [Stroke],
 }
 
 /// A board in use. Times are durations since any fixed moment, as long as it is always the same.
 #[derive(Debug)]
 pub struct Classroom {
     state: State,
-    version: Version,
-    /// The newest steps, the last of which led to `version`.
-    steps: VecDeque<Step>,
+    versions: Versions,
     clients: HashMap<ClientId, View>,
     keepers: Keepers,
     unlock_after: Duration,
@@ -52,8 +64,7 @@ impl Classroom {
     pub fn new(state: State, now: Duration, idle: Duration, unlock_after: Duration) -> Self {
         Self {
             state,
-            version: 0,
-            steps: VecDeque::new(),
+            versions: Versions::default(),
             clients: HashMap::new(),
             keepers: Keepers::default(),
             unlock_after,
@@ -94,12 +105,12 @@ impl Classroom {
     /// Puts the board back to what is on disk, after a write that failed. Everybody gets the board as it is.
     pub fn reload(&mut self, state: State, message: &str) -> Outcome {
         self.state = state;
-        self.steps.clear();
+        self.versions.steps.clear();
         self.keepers.lift();
         let mut outcome = Outcome::default();
         let clients: Vec<ClientId> = self.clients.keys().copied().collect();
         // A version of its own: nobody can have a list of the time before any more.
-        self.version += 1;
+        self.versions.newest += 1;
         for client in clients {
             self.clients.insert(client, View::default());
             self.resend(client, Duration::ZERO, &mut outcome);
@@ -194,10 +205,10 @@ impl Classroom {
 
     fn join(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome) {
         let mut view = View::default();
-        view.sent(self.version, now);
+        view.sent(self.versions.newest, now);
         self.clients.insert(client, view);
         let json = session_data::write(&self.state);
-        outcome.push(To::One(client), Event::SessionData { version: self.version, json });
+        outcome.push(To::One(client), Event::SessionData { version: self.versions.newest, json });
     }
 
     fn update(
@@ -211,30 +222,30 @@ impl Classroom {
             .map_err(|_| "update_paths: `paths` must be a list. Nothing was changed.".to_owned())?;
         let incoming = Incoming::new(texts.into_iter().map(RawValue::get).collect());
         let mut view = self.clients.remove(&client).unwrap_or_default();
-        let base = view.base(&incoming, now, |version| self.list_at(version));
         let current = &self.state.strokes;
+        let base = view.base(&incoming, now, &Known { versions: &self.versions, list: current });
         let merged = if let Some(Base { list, matched, .. }) = &base {
             merge(list, matched, &incoming, current)
         } else {
             merge(current, &Match::of(current, &incoming), &incoming, current)
         };
-        let agrees = same(&merged.own, &merged.board);
+        let agrees = base.as_ref().is_none_or(|base| base.is_certain) && same(&merged.own, &merged.board);
         let delta = Arc::new(Delta::between(&self.state.strokes, &merged.board));
         let recorded = self.record(&Change::Update(delta.clone()), outcome);
         if recorded.is_ok() {
             let version = self.step(delta, false);
-            if let Some(base) = &base {
-                view.updated(base, version, (!agrees).then_some(merged.own), now);
+            if agrees {
+                view.agreed(version, now);
             } else {
-                view.sent(version, now);
+                view.differs(merged.own, now);
             }
             outcome.push(To::Others(client), Event::PathsUpdate { version, paths: self.paths() });
             self.sent_to_all_but(Some(client), now);
         }
         self.clients.insert(client, view);
         if recorded.is_ok() && !agrees {
-            // The client's own list lacks what others did at the same moment: without this it would keep it until
-            // the next update, and draw the next stroke on it.
+            // The client's own list lacks what others did at the same moment, or something older is on its way that
+            // will replace it: without this the client would keep that until the next update.
             self.resend(client, now, outcome);
         }
         recorded
@@ -252,9 +263,9 @@ impl Classroom {
 
     fn resend(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome) {
         if let Some(view) = self.clients.get_mut(&client) {
-            view.sent(self.version, now);
+            view.sent(self.versions.newest, now);
         }
-        outcome.push(To::One(client), Event::PathsUpdate { version: self.version, paths: self.paths() });
+        outcome.push(To::One(client), Event::PathsUpdate { version: self.versions.newest, paths: self.paths() });
     }
 
     fn unlock(&mut self, outcome: &mut Outcome) {
@@ -272,39 +283,59 @@ impl Classroom {
         Ok(())
     }
 
+    /// Notes how the list, already changed, got to its next version.
     fn step(&mut self, delta: Arc<Delta>, reverted: bool) -> Version {
-        self.steps.push_back(Step { delta, reverted });
-        if self.steps.len() > VERSIONS {
-            self.steps.pop_front();
-        }
-        self.version += 1;
-        self.version
+        let growth = if reverted { -delta.growth() } else { delta.growth() };
+        let length_before = self.state.strokes.len().saturating_add_signed(-growth);
+        self.versions.push(Step { delta, reverted, length_before })
     }
 
     fn sent_to_all_but(&mut self, sender: Option<ClientId>, now: Duration) {
         for (client, view) in &mut self.clients {
             if Some(*client) != sender {
-                view.sent(self.version, now);
+                view.sent(self.versions.newest, now);
             }
         }
-    }
-
-    /// The list as it was at a version, if the steps reach back to it.
-    fn list_at(&self, version: Version) -> Option<Vec<Stroke>> {
-        let back = usize::try_from(self.version.checked_sub(version)?).ok()?;
-        let first = self.steps.len().checked_sub(back)?;
-        let mut list = self.state.strokes.clone();
-        for step in self.steps.range(first..).rev() {
-            let stepped = if step.reverted { step.delta.apply(&mut list) } else { step.delta.revert(&mut list) };
-            stepped.ok()?;
-        }
-        Some(list)
     }
 
     fn paths(&self) -> String {
         let mut text = String::new();
         write_list(&self.state.strokes, &mut text);
         text
+    }
+}
+
+impl Versions {
+    fn push(&mut self, step: Step) -> Version {
+        self.steps.push_back(step);
+        if self.steps.len() > VERSIONS {
+            self.steps.pop_front();
+        }
+        self.newest += 1;
+        self.newest
+    }
+
+    /// Place of the first step that came after a version, if the steps reach back to it.
+    fn first_step_after(&self, version: Version) -> Option<usize> {
+        let back = usize::try_from(self.newest.checked_sub(version)?).ok()?;
+        self.steps.len().checked_sub(back)
+    }
+}
+
+impl Boards for Known<'_> {
+    fn length_at(&self, version: Version) -> Option<usize> {
+        let first = self.versions.first_step_after(version)?;
+        Some(self.versions.steps.get(first).map_or(self.list.len(), |step| step.length_before))
+    }
+
+    fn list_at(&self, version: Version) -> Option<Vec<Stroke>> {
+        let first = self.versions.first_step_after(version)?;
+        let mut list = self.list.to_vec();
+        for step in self.versions.steps.range(first..).rev() {
+            let stepped = if step.reverted { step.delta.apply(&mut list) } else { step.delta.revert(&mut list) };
+            stepped.ok()?;
+        }
+        Some(list)
     }
 }
 
@@ -317,3 +348,6 @@ impl Outcome {
 fn same(one: &[Stroke], other: &[Stroke]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.is(b))
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,11 @@ impl Delta {
         self.0.iter().flat_map(|splice| splice.removed.iter().chain(&splice.added)).map(|s| s.text().len()).sum()
     }
 
+    /// By how many elements the new list is longer.
+    pub fn growth(&self) -> isize {
+        self.0.iter().map(|splice| splice.added.len().cast_signed() - splice.removed.len().cast_signed()).sum()
+    }
+
     /// Turns the old list into the new one.
     pub fn apply(&self, list: &mut Vec<Stroke>) -> Result<(), Misfit> {
         self.check(list.len(), 0)?;
@@ -96,8 +101,7 @@ impl Delta {
 
     /// Turns the new list back into the old one.
     pub fn revert(&self, list: &mut Vec<Stroke>) -> Result<(), Misfit> {
-        let growth: isize = self.0.iter().map(|s| s.added.len().cast_signed() - s.removed.len().cast_signed()).sum();
-        self.check(list.len(), growth)?;
+        self.check(list.len(), self.growth())?;
         // Going forwards, everything left of a splice is already as it was in the old list: its place is right.
         for splice in &self.0 {
             list.splice(splice.at..splice.at + splice.added.len(), splice.removed.iter().cloned());
