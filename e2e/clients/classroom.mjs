@@ -91,6 +91,12 @@ export class Participant {
     await this.socket.timeout(ACKNOWLEDGEMENT_MS).emitWithAck(event, { session_code: this.session, ...payload });
   }
 
+  /** Sets the background as a page does: its own at once, for the server tells the others alone. */
+  async setBackground(image) {
+    this.background = image;
+    await this.send('update_background', { background_image: image });
+  }
+
   /** Draws one stroke as a page does: the whole list with the new stroke at its end. Goes on until it is acknowledged. */
   async draw(stroke) {
     for (let tries = 0; tries < 100; tries++) {

@@ -67,11 +67,17 @@ async function agree(everybody) {
     await newcomer.joined();
     const state = (one) => JSON.stringify([one.paths, one.background, one.locked, one.quiz]);
     await until(`${session} agrees`, () => all.every((one) => one.present && state(one) === state(newcomer)), () =>
-      [newcomer, ...all].map((one) => `${one.name}: ${one.paths?.length} strokes, lock ${one.locked}, quiz ${one.quiz}`).join('; '), 30_000);
+      [newcomer, ...all].map(described).join('; '), 30_000);
     boards[session] = summary(newcomer);
     newcomer.leave();
   }
   return boards;
+}
+
+function described(one) {
+  if (!one.present) return `${one.name}: away`;
+  const { strokes: number, background, locked, quiz, hash } = summary(one);
+  return `${one.name}: ${number} strokes, background of ${background}, lock ${locked}, quiz ${quiz}, ${hash.slice(0, 8)}`;
 }
 
 function summary(one) {
@@ -138,11 +144,11 @@ async function teach() {
     assert.equal(JSON.stringify(pupil.paths), whole, 'undo and redo bring the same board back');
 
     const image = `data:image/png;base64,${'A'.repeat(200_000)}`;
-    await teacher.send('update_background', { background_image: image });
+    await teacher.setBackground(image);
     await until('the background arrives', () => pupil.background === image && other.background === image);
     await teacher.send('clear_background');
     await until('the background is gone', () => all.every((one) => one.background === ''));
-    await teacher.send('update_background', { background_image: image });
+    await teacher.setBackground(image);
 
     await teacher.send('set_student_lock', { is_locked: true });
     await until('the lock arrives', () => all.every((one) => one.locked === true));
