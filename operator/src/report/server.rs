@@ -42,12 +42,15 @@ fn answers(deployment: &Deployment) -> bool {
         && status.replicas == status.updated_replicas
 }
 
-/// Whether a change of the pod's template is on its way.
+/// Whether a change of the pod's template is on its way. The first generation is no change.
 fn rolling(deployment: &Deployment) -> bool {
-    let Some(status) = &deployment.status else { return true };
+    if deployment.metadata.generation.unwrap_or(1) <= 1 {
+        return false;
+    }
+    let status = deployment.status.clone().unwrap_or_default();
     status.observed_generation < deployment.metadata.generation
-        || status.replicas.unwrap_or(0) > status.updated_replicas.unwrap_or(0)
-        || deployment.metadata.generation.unwrap_or(1) > 1 && status.updated_replicas.unwrap_or(0) == 0
+        || status.updated_replicas.unwrap_or(0) < 1
+        || status.replicas != status.updated_replicas
 }
 
 fn pods_refused(deployment: &Deployment) -> Option<String> {
