@@ -236,7 +236,7 @@ pub fn module_sources(cache: &Cache, module: &str, version: &str) -> anyhow::Res
     Ok(downloaded.dir)
 }
 
-/// Deletes Go's caches when nothing is left to build, unless `E2E_KEEP_GO_CACHE=1` says that work on the
+/// Deletes Go's caches, for when nothing is left to build, unless `E2E_KEEP_GO_CACHE=1` says that work on the
 /// components goes on.
 pub fn discard_go_caches(cache: &Cache) -> anyhow::Result<()> {
     if !cache.go().exists() || std::env::var_os("E2E_KEEP_GO_CACHE").is_some_and(|value| value == "1") {

@@ -17,6 +17,7 @@ pub mod clients;
 pub mod cluster;
 pub mod components;
 pub mod corefile;
+pub mod dependencies;
 pub mod down;
 pub mod env;
 pub mod firewall;

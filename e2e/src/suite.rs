@@ -10,7 +10,7 @@ use crate::process::{self, ProcessError};
 use crate::product::Profile;
 use crate::progress::{say, spoken};
 use crate::up::{self, Extent};
-use crate::{charts, clients, components, down};
+use crate::{charts, clients, components, dependencies, down};
 
 /// What became of a group.
 #[derive(Debug)]
@@ -99,16 +99,12 @@ pub fn run(entries: &[&'static Entry], options: Options) -> Vec<Result> {
 fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Result<()> {
     match group {
         Group::Format => process::shown(&cargo(&["fmt", "--all", "--check"]))?,
-        Group::Lint => process::shown(&cargo(&[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "-D",
-            "warnings",
-        ]))?,
+        Group::Lint => {
+            dependencies::check()?;
+            let clippy =
+                ["clippy", "--quiet", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+            process::shown(&cargo(&clippy))?;
+        }
         Group::Unit => process::shown(&cargo(&["test", "--quiet", "--workspace"]))?,
         Group::Generated => generated()?,
         Group::Charts => charts::check(&Cache::locate()?)?,
@@ -116,6 +112,10 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
             let cache = Cache::locate()?;
             for component in [&components::KUBE, &components::OLDEST_API_SERVER] {
                 component.ensure(&cache)?;
+            }
+            // What a cluster needs shares most of Kubernetes' libraries: they are kept until that is built too.
+            if components::ALL.iter().all(|component| component.path(&cache).is_ok_and(|path| path.exists())) {
+                components::discard_go_caches(&cache)?;
             }
             tests_of("apiserver", "apiserver", options, &[])?;
         }

@@ -32,9 +32,8 @@ pub fn up(extent: Extent) -> anyhow::Result<()> {
         product::forget_older(&cache, &tags)?;
         product::sample(&kubectl)?;
     }
-    if components::ALL.iter().all(|component| component.path(&cache).is_ok_and(|path| path.exists())) {
-        components::discard_go_caches(&cache)?;
-    }
+    // Everything that a cluster needs is built by now.
+    components::discard_go_caches(&cache)?;
     say(&format!("up after {}", spoken(elapsed())));
     Ok(())
 }

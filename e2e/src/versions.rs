@@ -20,8 +20,6 @@ pub const CERT_MANAGER: &str = "1.21.1";
 pub const PEBBLE: &str = "2.10.1";
 /// Installs the charts.
 pub const HELM: &str = "4.2.4";
-/// Checks licences and sources of the Rust dependencies.
-pub const CARGO_DENY: &str = "0.19.0";
 /// The image that pods without a program of their own are made of (kubeadm's own default).
 pub const PAUSE: &str = "3.10";
 
