@@ -329,3 +329,6 @@ impl Room {
         self.shared.metrics.boards_open.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,8 +90,18 @@ impl Store {
         on_fatal: impl FnOnce(String) + Send + 'static,
         on_commit: impl Fn(writer::Commit) + Send + 'static,
     ) -> Result<Self, StoreError> {
+        let connection = schema::open(&directory.join(DATABASE))?;
+        Self::on(connection, directory, on_fatal, on_commit)
+    }
+
+    /// [`Self::open`] with a writing connection that is open already.
+    pub(crate) fn on(
+        connection: rusqlite::Connection,
+        directory: &Path,
+        on_fatal: impl FnOnce(String) + Send + 'static,
+        on_commit: impl Fn(writer::Commit) + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
-        let connection = schema::open(&path)?;
         let reader = Arc::new(Reader::open(&path)?);
         let writer = Writer::start(connection, path.clone(), on_fatal, on_commit)
             .map_err(|source| StoreError::Directory { path, source })?;
