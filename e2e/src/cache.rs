@@ -97,6 +97,31 @@ impl Cache {
     }
 }
 
+/// How half-made things are called until they are whole: `tempfile`'s default, and names of our own.
+const HALF_MADE: &[&str] = &[".tmp", "node-image-", "unfinished-"];
+
+impl Cache {
+    /// Deletes what killed runs left half-made, up to gigabytes; not while another run is building.
+    pub fn sweep(&self) -> Result<(), CacheError> {
+        let _building = match self.lock("build") {
+            Err(CacheError::Busy { .. }) => return Ok(()),
+            other => other?,
+        };
+        for folder in [self.root().to_owned(), self.bin(), self.images(), self.path()] {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                if !HALF_MADE.iter().any(|mark| name.as_encoded_bytes().starts_with(mark.as_bytes())) {
+                    continue;
+                }
+                let path = entry.path();
+                let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                removed.map_err(at(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn root(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());
     set("WHITEBOARD_E2E_CACHE")
@@ -221,6 +246,31 @@ mod tests {
         assert!(cache.lock("another").is_ok());
         drop(held);
         assert!(cache.lock("up").is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_half_made_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        for name in
+            ["node-image-x/rootfs/file", "bin/unfinished-y/kube", "images/.tmpabc", "bin/kube-0123", "images/a.tar"]
+        {
+            write(&cache.root().join(name), b"").unwrap();
+        }
+        let building = cache.lock("build").unwrap();
+        cache.sweep().unwrap();
+        assert!(cache.root().join("images/.tmpabc").exists(), "another run is building: its files stay");
+        drop(building);
+        cache.sweep().unwrap();
+        for (name, stays) in [
+            ("node-image-x", false),
+            ("bin/unfinished-y", false),
+            ("images/.tmpabc", false),
+            ("bin/kube-0123", true),
+            ("images/a.tar", true),
+        ] {
+            assert_eq!(cache.root().join(name).exists(), stays, "{name}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub enum Extent {
 pub fn up(extent: Extent) -> anyhow::Result<()> {
     let cache = Cache::locate()?;
     let _alone = cache.lock("cluster")?;
+    cache.sweep()?;
     let provider = Provider::find(&cache)?;
     packages::ensure(&cache, &provider)?;
     cluster(&cache, &provider)?;
