@@ -48,7 +48,13 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let start = Instant::now();
     let mut signals = StopSignals::listen()?;
     let origins = settings.origins().map_err(ServeError::Setting)?;
-    let lock = take_lock(&settings).await?;
+    let lock = tokio::select! {
+        lock = take_lock(&settings) => lock?,
+        signal = signals.next() => {
+            tracing::info!("{signal}: the server stops before it started");
+            return Ok(());
+        }
+    };
     let leftovers = disk::remove_leftovers(lock.directory())
         .map_err(|source| StoreError::Directory { path: settings.data.clone(), source })?;
     if leftovers > 0 {
@@ -91,8 +97,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         copying: Arc::new(Semaphore::new(1)),
     });
 
-    let no_more = CancellationToken::new();
-    let (public_address, public) = listen(settings.port, public, &no_more).await?;
+    let (no_more_clients, no_more) = (CancellationToken::new(), CancellationToken::new());
+    let (public_address, public) = listen(settings.port, public, &no_more_clients).await?;
     let (admin_address, admin) = listen(settings.admin_port, admin, &no_more).await?;
     tracing::info!(
         address = %public_address,
@@ -110,7 +116,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     let stopping = Instant::now();
     health.stop();
-    no_more.cancel();
+    no_more_clients.cancel();
     if !registry.shutdown(TELLING).await {
         tracing::warn!("some clients did not say goodbye in time");
     }
@@ -118,6 +124,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
     }
     store.writer.close().await;
+    // Until here the admin port tells that the server is not ready, and why.
+    no_more.cancel();
     let _ = tokio::time::timeout(ANSWERING, async { tokio::join!(public, admin) }).await;
     drop(lock);
     tracing::info!(ms = stopping.elapsed().as_millis(), "the server has stopped");

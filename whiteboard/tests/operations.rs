@@ -4,10 +4,11 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 use support::http::{get, request};
 use support::socket::{Client, Incoming, address};
-use support::{Server, data, run, said};
+use support::{Server, data, run, said, whiteboard};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -171,6 +172,11 @@ async fn a_second_server_waits_and_then_gives_up_with_a_sentence() {
     assert!(start.elapsed() >= Duration::from_millis(500));
     assert!(said.contains("another whiteboard process uses"), "{said}");
     assert!(said.contains("is in use by another whiteboard process. Stop that one first"), "{said}");
+    let path = data.to_str().unwrap();
+    let mut stopped = whiteboard(&["serve", "--data", path, "--port", "0", "--admin-port", "0"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").arg(stopped.id().to_string()).status().unwrap().success());
+    assert!(stopped.wait().unwrap().success(), "a signal ends the waiting");
     let waiting = {
         let data = data.clone();
         std::thread::spawn(move || Server::start(&data, &["--lock-wait", "10"]))

@@ -169,11 +169,15 @@ impl Room {
     /// When [`Self::tick`] is due; none: the board should leave memory now.
     fn deadline(&self, stopping: bool) -> Option<Duration> {
         let now = self.now();
-        if !self.clients.is_empty() || !self.pending.is_empty() {
+        if !self.clients.is_empty() {
             let session_end = self.last_request + self.shared.timing.session_timeout;
             return Some(self.classroom.next_tick().map_or(session_end, |tick| tick.min(session_end)));
         }
         let unload = self.empty_since + self.shared.timing.unload_after;
+        if !self.pending.is_empty() {
+            // What is being written wakes the room when it is done.
+            return Some(unload.max(now + self.shared.timing.unload_after));
+        }
         (!stopping && now < unload).then_some(unload)
     }
 
