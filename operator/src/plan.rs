@@ -71,9 +71,14 @@ fn volume(
     field: &str,
     classes: &[Class],
 ) -> VolumePlan {
-    let wished = || VolumeStep::Apply { size: size.clone(), class: class.map(str::to_owned) };
+    // The default is written out: a claim's class cannot change, so what it means must not change under it either.
+    let default = classes.iter().find(|known| known.default).map(|known| known.name.as_str());
+    let effective = class.or(default);
     let missing_class = || missing_class(class, field, classes);
-    let Some(live) = live else { return VolumePlan { step: wished(), problem: missing_class() } };
+    let Some(live) = live else {
+        let step = VolumeStep::Apply { size: size.clone(), class: effective.map(str::to_owned) };
+        return VolumePlan { step, problem: missing_class() };
+    };
     if live.metadata.deletion_timestamp.is_some() {
         return VolumePlan { step: VolumeStep::Wait, problem: None };
     }
@@ -85,20 +90,21 @@ fn volume(
         .and_then(|resources| resources.requests)
         .and_then(|requests| requests.get("storage").map(|size| Quantity(size.0.clone())))
         .unwrap_or_else(|| size.clone());
-    let other_class = class.is_some_and(|class| live_class != Some(class));
+    let kept = VolumeStep::Apply { size: live_size.clone(), class: live_class.map(str::to_owned) };
     let grows = size.value() > live_size.value();
 
     if spec.volume_name.is_none() {
         // A claim that waits for its volume can be changed in nothing, so it is replaced. It may be bound at this very
         // moment, which is why whoever deletes it names its UID and version.
-        return if other_class || size.value() != live_size.value() {
+        let other = effective.is_some() && live_class != effective;
+        return if other || size.value() != live_size.value() {
             VolumePlan { step: VolumeStep::Replace { uid: live.uid().unwrap_or_default() }, problem: None }
         } else {
-            VolumePlan { step: wished(), problem: missing_class() }
+            VolumePlan { step: kept, problem: missing_class() }
         };
     }
+    let other_class = class.is_some_and(|class| live_class != Some(class));
     let name = live.name_any();
-    let kept = VolumeStep::Apply { size: live_size.clone(), class: live_class.map(str::to_owned) };
     if other_class {
         let (live_class, class) = (live_class.unwrap_or("none"), class.unwrap_or_default());
         let message = format!(
@@ -120,7 +126,7 @@ fn volume(
     }
     // The schema refuses to shrink; a claim that somebody grew by hand stays as large as it is.
     let size = if grows { size.clone() } else { live_size };
-    VolumePlan { step: VolumeStep::Apply { size, class: class.map(str::to_owned) }, problem: None }
+    VolumePlan { step: VolumeStep::Apply { size, class: live_class.map(str::to_owned) }, problem: None }
 }
 
 fn missing_class(class: Option<&str>, field: &str, classes: &[Class]) -> Option<Refusal> {
@@ -180,7 +186,7 @@ mod tests {
             Option<Reason>,
         );
         let rows: Vec<Row> = vec![
-            ("made", None, ("1Gi", None), "1Gi None", None),
+            ("made", None, ("1Gi", None), "1Gi local-path", None),
             ("made with a class", None, ("1Gi", Some("growing")), "1Gi growing", None),
             (
                 "a class that does not exist",
@@ -189,15 +195,15 @@ mod tests {
                 "1Gi fast",
                 Some(Reason::StorageClassNotFound),
             ),
-            ("nothing changed", Some(claim("1Gi", Some("local-path"), true)), ("1Gi", None), "1Gi None", None),
+            ("nothing changed", Some(claim("1Gi", Some("local-path"), true)), ("1Gi", None), "1Gi local-path", None),
             (
                 "the same size in other words",
                 Some(claim("1Gi", Some("local-path"), true)),
                 ("1024Mi", None),
-                "1Gi None",
+                "1Gi local-path",
                 None,
             ),
-            ("grows", Some(claim("1Gi", Some("growing"), true)), ("2Gi", None), "2Gi None", None),
+            ("grows", Some(claim("1Gi", Some("growing"), true)), ("2Gi", None), "2Gi growing", None),
             (
                 "cannot grow",
                 Some(claim("1Gi", Some("local-path"), true)),
@@ -205,7 +211,7 @@ mod tests {
                 "1Gi local-path",
                 Some(Reason::VolumeExpansionUnsupported),
             ),
-            ("grown by hand", Some(claim("4Gi", Some("growing"), true)), ("2Gi", None), "4Gi None", None),
+            ("grown by hand", Some(claim("4Gi", Some("growing"), true)), ("2Gi", None), "4Gi growing", None),
             (
                 "bound with another class",
                 Some(claim("1Gi", Some("local-path"), true)),
