@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cache::Cache;
+use crate::process::ProcessError;
 use crate::progress::{say, spoken};
 use crate::provider::Provider;
 use crate::{host, node, process, progress};
@@ -34,7 +35,12 @@ pub fn take_down(cache: &Cache) -> anyhow::Result<()> {
         if host::network_is_ours(cache) && provider.has_network(node::NETWORK) {
             let mut remove = provider.command();
             remove.args(["network", "rm", node::NETWORK]);
-            process::read(&remove, Duration::from_secs(30)).context("Deleting kind's network failed")?;
+            match process::read(&remove, Duration::from_secs(30)) {
+                Err(ProcessError::Failed { .. }) if provider.uses_network(node::NETWORK)? => {
+                    say("kind's network stays: other containers than ours are in it");
+                }
+                other => other.map(drop).context("Deleting kind's network failed")?,
+            }
         }
     }
     host::name_the_node(None)?;

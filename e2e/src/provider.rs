@@ -119,6 +119,13 @@ impl Provider {
         process::read(&inspect, QUESTION).is_ok()
     }
 
+    /// Whether any container, running or not, is in a network of this name.
+    pub fn uses_network(&self, network: &str) -> anyhow::Result<bool> {
+        let mut list = self.command();
+        list.args(["ps", "--all", "--quiet", "--filter"]).arg(format!("network={network}"));
+        Ok(!process::read(&list, QUESTION)?.trim().is_empty())
+    }
+
     /// The stored images whose repository ends so, as `repository:tag`.
     pub fn images_like(&self, repository: &str) -> anyhow::Result<Vec<String>> {
         let mut list = self.command();
