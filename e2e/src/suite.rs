@@ -126,6 +126,8 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
                 // Set before anything is made: a failure half-way leaves something to take away too.
                 *raised = !there;
                 up::up(Extent::Product(Profile::Cluster))?;
+            } else if std::env::var_os("KUBECONFIG").is_none() {
+                anyhow::bail!("`--cluster current` uses the cluster of KUBECONFIG, which is not set.");
             }
             tests_of("cluster", "addons", options, &[])?;
             // Sites have nothing to do with each other; four of them keep two cores and one API server busy.
