@@ -1,19 +1,29 @@
 //! What the server counts, for `/metrics` in OpenMetrics. No board's name is ever a label.
 
 use crate::store::writer::Commit;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use std::fmt::{self, Write};
 use std::sync::atomic::AtomicU64;
 
 /// How a client is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     Polling,
     Websocket,
+}
+
+impl EncodeLabelValue for Transport {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Polling => "polling",
+            Self::Websocket => "websocket",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -22,7 +32,7 @@ struct TransportLabel {
 }
 
 /// Why the server closed a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closed {
     SlowReader,
     NoAnswer,
@@ -30,6 +40,19 @@ pub enum Closed {
     Shutdown,
     Misuse,
     Unreadable,
+}
+
+impl EncodeLabelValue for Closed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::SlowReader => "slow_reader",
+            Self::NoAnswer => "no_answer",
+            Self::SessionEnded => "session_ended",
+            Self::Shutdown => "shutdown",
+            Self::Misuse => "misuse",
+            Self::Unreadable => "unreadable",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -146,7 +169,7 @@ impl Metrics {
     }
 
     /// The text for a scraper.
-    pub fn render(&self, sampled: Sampled) -> Result<String, std::fmt::Error> {
+    pub fn render(&self, sampled: Sampled) -> Result<String, fmt::Error> {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.database_bytes.set(signed(sampled.database_bytes));
         self.boards_stored.set(signed(sampled.boards_stored));
@@ -185,8 +208,8 @@ mod tests {
         let sampled = Sampled { database_bytes: 4096, boards_stored: 2, disk_free_bytes: 5, disk_bytes: 6 };
         let text = metrics.render(sampled).unwrap();
         for line in [
-            r#"whiteboard_connections{transport="Websocket"} 1"#,
-            r#"whiteboard_connections_closed_total{reason="SlowReader"} 1"#,
+            r#"whiteboard_connections{transport="websocket"} 1"#,
+            r#"whiteboard_connections_closed_total{reason="slow_reader"} 1"#,
             "whiteboard_operations_total 7",
             "whiteboard_commit_failures_total 1",
             "whiteboard_commit_seconds_count 1",

@@ -56,7 +56,7 @@ async fn metrics_count_what_happens() {
     let answer = get(server.admin_port, "/metrics").await;
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     for line in [
-        r#"whiteboard_connections{transport="Websocket"} 2"#,
+        r#"whiteboard_connections{transport="websocket"} 2"#,
         "whiteboard_boards_open 1",
         "whiteboard_boards_stored 1",
         "whiteboard_operations_total 2",

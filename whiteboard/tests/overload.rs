@@ -63,7 +63,7 @@ async fn a_reader_that_never_reads_is_closed_and_the_others_go_on() {
         student.event("background_update").await;
     }
     let metrics = get(server.admin_port, "/metrics").await.body;
-    assert!(metrics.contains(r#"whiteboard_connections_closed_total{reason="SlowReader"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"whiteboard_connections_closed_total{reason="slow_reader"} 1"#), "{metrics}");
     drop(dead);
 }
 

@@ -56,6 +56,15 @@ impl Action {
         }
     }
 
+    /// Bytes of what the client sent along.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::UpdatePaths(json) | Self::UpdateBackground(json) => json.get().len(),
+            Self::Refused(sentence) => sentence.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether a locked board refuses this to everybody but those who locked it.
     pub fn is_drawing(&self) -> bool {
         matches!(

@@ -46,6 +46,21 @@ pub enum Event {
     Ack(u64),
 }
 
+impl Event {
+    /// Bytes of the lists and images in it.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::SessionData { json: text, .. }
+            | Self::PathsUpdate { paths: text, .. }
+            | Self::Undone { paths: text, .. }
+            | Self::Redone { paths: text, .. }
+            | Self::BackgroundUpdate { image: text }
+            | Self::Error(text) => text.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// An event with its receivers. May leave only when everything recorded before it is on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {

@@ -13,8 +13,18 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Requests that may wait in a room; who sends more waits too, and with that its connection is not read.
-const WAITING_REQUESTS: usize = 1024;
+/// How much may wait in a room, in units of [`UNIT`] bytes (a small request counts as one); who sends more waits too,
+/// and with that its connection is not read.
+const WAITING_UNITS: usize = 2048;
+
+/// Bytes of a request that count as one.
+const UNIT: usize = 4 << 10;
+
+/// How much of a room's waiting space a request takes.
+pub(super) fn units(action: &Action) -> u32 {
+    // A request has a megabyte at most.
+    u32::try_from(1 + action.weight() / UNIT).unwrap_or(u32::MAX)
+}
 
 /// The way into a room. Requests need a permit, so that nobody can flood a room; joining, leaving and barriers do not,
 /// so that they are never lost, and all of it arrives in one order.
@@ -78,7 +88,7 @@ impl Hub {
 
     fn start(&self, board: &BoardName) -> Door {
         let (inputs, receiver) = mpsc::unbounded_channel();
-        let door = Door { inputs, permits: Arc::new(Semaphore::new(WAITING_REQUESTS)) };
+        let door = Door { inputs, permits: Arc::new(Semaphore::new(WAITING_UNITS)) };
         let (hub, name) = (self.clone(), board.clone());
         let stopping = self.0.stopping.clone();
         let permits = door.permits.clone();
@@ -119,7 +129,7 @@ impl Membership {
     /// Hands a request to the room, in order; waits while the room has too many.
     pub async fn request(&self, action: Action, ack: Option<u64>) {
         // Both fail only when the room has ended: its clients are being closed, there is nobody to tell.
-        let Ok(permit) = self.door.permits.acquire().await else { return };
+        let Ok(permit) = self.door.permits.acquire_many(units(&action)).await else { return };
         permit.forget();
         let _ = self.door.inputs.send(Input::Request(Request { client: self.client, action, ack }));
     }

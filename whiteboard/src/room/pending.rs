@@ -19,6 +19,16 @@ pub struct Pending {
     last_ticket: u64,
     durable: u64,
     answered: u64,
+    bytes: usize,
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Effects(effects) => effects.iter().map(|effect| effect.event.weight()).sum(),
+            Self::Barrier(_) => 0,
+        }
+    }
 }
 
 impl Pending {
@@ -30,6 +40,7 @@ impl Pending {
 
     /// Holds something until all tickets given so far are durable.
     pub fn hold(&mut self, held: Held) {
+        self.bytes += held.bytes();
         self.held.push_back((self.last_ticket, held));
     }
 
@@ -46,7 +57,9 @@ impl Pending {
         if self.held.front()?.0 > self.durable {
             return None;
         }
-        self.held.pop_front().map(|(_, held)| held)
+        let (_, held) = self.held.pop_front()?;
+        self.bytes -= held.bytes();
+        Some(held)
     }
 
     /// Whether every ticket given has its answer.
@@ -64,9 +77,15 @@ impl Pending {
         self.held.len()
     }
 
+    /// Bytes of lists and images in what is held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// After a failed write, once settled: nothing held will happen as it was meant. Returns who waits at a barrier.
     pub fn abandon(&mut self) -> Vec<oneshot::Sender<()>> {
         self.durable = self.last_ticket;
+        self.bytes = 0;
         self.held
             .drain(..)
             .filter_map(|(_, held)| match held {
@@ -124,6 +143,9 @@ mod tests {
         let mut pending = Pending::default();
         let (first, second) = (pending.ticket(), pending.ticket());
         pending.hold(effect(1));
+        let event = Event::Error("x".repeat(100));
+        pending.hold(Held::Effects(vec![Effect { to: To::All, event }]));
+        assert_eq!((pending.len(), pending.bytes()), (2, 100));
         let (done, mut waiting) = oneshot::channel();
         pending.hold(Held::Barrier(done));
         pending.answered(first, false);
@@ -132,7 +154,7 @@ mod tests {
         assert!(pending.is_settled() && pending.release().is_none());
         assert_eq!(pending.abandon().len(), 1);
         assert!(waiting.try_recv().is_err());
-        assert!(pending.is_empty());
+        assert!(pending.is_empty() && pending.bytes() == 0);
         pending.hold(effect(2));
         assert_eq!(released(&mut pending), [2]);
     }

@@ -1,7 +1,7 @@
 //! The task of one board.
 
 use super::Shared;
-use super::hub::Hub;
+use super::hub::{Hub, units};
 use super::outbox::Outbox;
 use super::pending::{Held, Pending};
 use crate::board::action::{Action, ClientId, Request};
@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Effects that may wait for the disk before the room stops taking requests.
 const HELD_EFFECTS: usize = 4096;
+
+/// Bytes of lists and images in effects that may wait for the disk.
+const HELD_BYTES: usize = 32 << 20;
 
 /// Operations after which a snapshot is written, so that loading replays at most about so many.
 const SNAPSHOT_OPERATIONS: u64 = 1000;
@@ -92,14 +95,14 @@ pub(super) async fn run(
         if deadline.is_none() && hub.leave_memory(&room.name, &inputs) {
             break;
         }
-        let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS;
+        let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS && room.pending.bytes() < HELD_BYTES;
         let wake = room.start + deadline.unwrap_or_default();
         tokio::select! {
             biased;
             Some(committed) = commits.recv() => room.committed(committed),
             Some(input) = inputs.recv(), if ready => {
-                if matches!(input, Input::Request(_)) {
-                    permits.add_permits(1);
+                if let Input::Request(request) = &input {
+                    permits.add_permits(units(&request.action) as usize);
                 }
                 room.input(input);
             }

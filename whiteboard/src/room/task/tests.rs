@@ -73,12 +73,11 @@ async fn a_full_disk_takes_back_what_was_not_saved_and_the_lesson_goes_on() {
 
     let large = format!("[1,\"{}\"]", "x".repeat(100_000));
     update(&teacher, &large, 2).await;
-    update(&teacher, "[1,3]", 3).await;
     // The barrier is given up together with what it waited for.
     teacher.settled().await;
     teacher.settled().await;
     let told = texts(&at_teacher).join(" ");
-    assert!(!told.contains("432[]") && !told.contains("433[]"), "{told}");
+    assert!(!told.contains("432[]"), "{told}");
     assert!(told.contains("42[\"paths_update\",{\"paths\":[1]}]") && told.contains("42[\"error\""), "{told}");
     let told = answers(&student, &at_student).await.join(" ");
     assert!(!told.contains("xxx") && told.contains("42[\"error\""), "{told}");
