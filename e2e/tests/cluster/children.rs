@@ -16,7 +16,7 @@ fn whatever_is_deleted_comes_back_and_the_drawings_stay() {
         let (kind, name) = key.split_once(' ').unwrap();
         let old = before[key]["metadata"]["uid"].clone();
         site.kubectl(&["delete", kind, name, "--wait=false"]).unwrap();
-        until(&format!("{key} is back"), Duration::from_secs(60), || {
+        until(&format!("{key} is back"), Duration::from_mins(1), || {
             site.get(kind, name).filter(|found| found["metadata"]["uid"] != old)
         });
     }
@@ -49,7 +49,7 @@ fn whatever_is_edited_comes_back() {
     ] {
         let before = wished(&site.get(kind, name).unwrap());
         site.kubectl(&["patch", kind, name, "--type=merge", "--patch", &patch.to_string()]).unwrap();
-        until(&format!("{kind} {name} as it was, after {patch}"), Duration::from_secs(60), || {
+        until(&format!("{kind} {name} as it was, after {patch}"), Duration::from_mins(1), || {
             (wished(&site.get(kind, name)?) == before).then_some(())
         });
     }

@@ -151,7 +151,7 @@ fn each_field_arrives_and_moves_nothing_else() {
         let before = site.children();
         site.patch(&change.spec).unwrap();
         let (kind, name, pointer) = change.child;
-        until(&format!("{} arrives", change.spec), Duration::from_secs(60), || {
+        until(&format!("{} arrives", change.spec), Duration::from_mins(1), || {
             (site.get(kind, name)?.pointer(pointer) == Some(&change.shows)).then_some(())
         });
         site.wait_ready();
@@ -171,9 +171,9 @@ fn each_field_arrives_and_moves_nothing_else() {
 
     // What a hand took back is as it was before the first change.
     site.patch(&json!({"networkPolicy": {"enabled": false}})).unwrap();
-    until("the policy is gone", Duration::from_secs(60), || site.get("networkpolicy", NAME).is_none().then_some(()));
+    until("the policy is gone", Duration::from_mins(1), || site.get("networkpolicy", NAME).is_none().then_some(()));
     site.patch(&json!({"networkPolicy": {"enabled": true}})).unwrap();
-    until("the policy is back", Duration::from_secs(60), || site.get("networkpolicy", NAME));
+    until("the policy is back", Duration::from_mins(1), || site.get("networkpolicy", NAME));
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn a_change_of_tls_and_of_the_host_arrives() {
 
     moved.patch(&json!({"tls": {"issuer": null, "disabled": true}})).unwrap();
     moved.wait_ready();
-    until("plain HTTP", Duration::from_secs(60), || (moved.ask("http", "/livez").status == 200).then_some(()));
-    until("the certificate is gone", Duration::from_secs(60), || {
+    until("plain HTTP", Duration::from_mins(1), || (moved.ask("http", "/livez").status == 200).then_some(()));
+    until("the certificate is gone", Duration::from_mins(1), || {
         (moved.get("certificate", NAME).is_none() && moved.get("secret", "physics-tls").is_none()).then_some(())
     });
     std::mem::forget(moved);

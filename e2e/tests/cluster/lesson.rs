@@ -50,7 +50,7 @@ fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         println!("kill {kills}: the server was back after {:.1} s", restarted.elapsed().as_secs_f64());
         std::thread::sleep(Duration::from_millis(700 * kills as u64));
     }
-    let result = outcome(lesson.wait_with_output().unwrap());
+    let result = outcome(&lesson.wait_with_output().unwrap());
     println!(
         "{kills} kills, {} strokes acknowledged, {} reconnects, none lost",
         result["acknowledged"], result["reconnects"]

@@ -162,7 +162,7 @@ impl Site {
 
     /// Holds a lesson to its end, and gives back what it printed.
     pub fn hold_lesson(&self, arguments: &[&str]) -> Value {
-        outcome(self.lesson(arguments).output().unwrap())
+        outcome(&self.lesson(arguments).output().unwrap())
     }
 
     /// What the boards hold now.
@@ -220,7 +220,7 @@ impl Drop for Site {
 }
 
 /// What a lesson printed last; fails with its sentence.
-pub fn outcome(output: std::process::Output) -> Value {
+pub fn outcome(output: &std::process::Output) -> Value {
     let (told, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "the lesson failed: {complaint}{told}");
     serde_json::from_str(told.lines().last().unwrap_or_default()).unwrap()
