@@ -3,6 +3,8 @@ package main
 
 import (
 	"os"
+	// CronJobs name time zones, and nothing else here has a data base of them.
+	_ "time/tzdata"
 
 	"k8s.io/component-base/cli"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
