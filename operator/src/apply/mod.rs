@@ -42,6 +42,15 @@ pub enum Error {
     Write { action: &'static str, object: String, source: kube::Error },
 }
 
+impl Error {
+    /// Kind and name of the object that could not be written.
+    pub fn object(&self) -> &str {
+        match self {
+            Self::NameTaken { object, .. } | Self::Refused { object, .. } | Self::Write { object, .. } => object,
+        }
+    }
+}
+
 /// What came of it: the children as they are after the writes, and what could not be written.
 pub struct Applied {
     pub live: Live,

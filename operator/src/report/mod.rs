@@ -61,12 +61,15 @@ pub fn status(whiteboard: &Whiteboard, observed: &Observed, outcome: &Outcome<'_
                 certificate: certificate::verdict(site, observed),
                 available: server::verdict(site, observed),
                 ingress: server::ingress_problem(site, plan, observed),
-                write: errors.iter().find_map(write_problem),
+                write: errors.iter().filter(|error| !of_backups(site, error)).find_map(write_problem),
             };
             let (backup_verdict, backup) = backup::assess(site, observed, old.backup.as_ref());
+            // People can draw without backups, so what keeps those from being made is told apart.
+            let refused = errors.iter().filter(|error| of_backups(site, error)).find_map(write_problem);
+            let backup_verdict = refused.clone().unwrap_or(backup_verdict);
             let available = verdicts.available.holds();
             let ready = verdicts.ready(site);
-            let stalled = verdicts.stalled(&book);
+            let stalled = verdicts.stalled(&book).or_else(|| refused.map(|no| Verdict::yes(no.reason, no.message)));
             let was_ready = old.release.is_some();
             let phase = match &stalled {
                 _ if ready.holds() => Phase::Running,
@@ -106,6 +109,11 @@ fn write_problem(error: &apply::Error) -> Option<Verdict> {
         apply::Error::Refused { .. } => Some(Verdict::no(Reason::Rejected, error.to_string())),
         apply::Error::Write { .. } => None,
     }
+}
+
+fn of_backups(site: &Site, error: &apply::Error) -> bool {
+    let name = names::backup(&site.name);
+    [format!("CronJob {name}"), format!("PersistentVolumeClaim {name}")].iter().any(|object| object == error.object())
 }
 
 struct Verdicts {

@@ -140,6 +140,16 @@ fn what_somebody_has_to_mend_comes_before_what_takes_time() {
 }
 
 #[test]
+fn a_refused_backup_stops_nobody_from_drawing() {
+    let refused =
+        apply::Error::Refused { object: "CronJob physics-backup".into(), message: "unknown time zone".into() };
+    let status = reported(&whiteboard("physics", "{}"), &running(), &[refused]);
+    assert_eq!(told(&status, condition::READY).as_deref(), Some("True Running"));
+    assert_eq!(told(&status, condition::BACKUP_HEALTHY).as_deref(), Some("False Rejected"));
+    assert_eq!(told(&status, condition::STALLED).as_deref(), Some("True Rejected"));
+}
+
+#[test]
 fn a_refusal_keeps_what_is_known_of_the_children() {
     let mut whiteboard = whiteboard("physics", "{}");
     whiteboard.status = Some(reported(&whiteboard, &running(), &[]));
