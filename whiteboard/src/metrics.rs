@@ -91,6 +91,15 @@ pub struct Sampled {
     pub disk_bytes: u64,
 }
 
+/// A summary for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    pub connections: i64,
+    pub boards: i64,
+    pub operations: u64,
+    pub deliveries: u64,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("whiteboard");
@@ -155,6 +164,16 @@ impl Metrics {
             .sum()
     }
 
+    /// What the log tells from time to time.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            connections: self.connections(),
+            boards: self.boards_open.get(),
+            operations: self.operations.get(),
+            deliveries: self.deliveries.get(),
+        }
+    }
+
     pub fn closed(&self, reason: Closed) {
         self.closed.get_or_create(&ClosedLabel { reason }).inc();
     }
@@ -184,7 +203,7 @@ impl Metrics {
 }
 
 /// Resident memory of this process; 0 where the kernel does not tell.
-fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     let Ok(status) = std::fs::read_to_string("/proc/self/statm") else { return 0 };
     let pages: u64 = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * rustix::param::page_size() as u64
@@ -220,7 +239,8 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
-        assert_eq!(metrics.connections(), 2);
+        let statistics = Statistics { connections: 2, boards: 0, operations: 7, deliveries: 0 };
+        assert_eq!(metrics.statistics(), statistics);
         assert!(resident_bytes() > 1_000_000);
     }
 }

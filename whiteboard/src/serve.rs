@@ -3,7 +3,7 @@
 use crate::http::admin::Admin;
 use crate::http::health::Health;
 use crate::http::{self, Public};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Statistics, resident_bytes};
 use crate::protocol::classroom;
 use crate::protocol::engineio::registry::Registry;
 use crate::room::{Hub, Shared};
@@ -27,6 +27,9 @@ const TELLING: Duration = Duration::from_secs(6);
 /// For how long boards may finish, and then requests that are still being answered.
 const FINISHING: Duration = Duration::from_secs(2);
 const ANSWERING: Duration = Duration::from_secs(1);
+
+/// Between two lines of statistics in the log.
+const STATISTICS: Duration = Duration::from_mins(1);
 
 /// Why the server could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         origins: Arc::new(origins),
         https_redirect: settings.https_redirect,
     });
+    let statistics = tokio::spawn(log_statistics(metrics.clone()));
     let admin = http::admin(Admin {
         metrics,
         reader: store.reader.clone(),
@@ -115,6 +119,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         Ok(sentence) = failed => return Err(ServeError::Fatal(sentence)),
     }
     let stopping = Instant::now();
+    statistics.abort();
     health.stop();
     no_more_clients.cancel();
     if !registry.shutdown(TELLING).await {
@@ -140,6 +145,26 @@ async fn take_lock(settings: &Settings) -> Result<DataLock, ServeError> {
         })
     });
     Ok(taking.await.map_err(io::Error::other)??)
+}
+
+/// Writes a line of statistics from time to time; none while nothing happens.
+async fn log_statistics(metrics: Arc<Metrics>) {
+    let mut last = Statistics::default();
+    loop {
+        tokio::time::sleep(STATISTICS).await;
+        let now = metrics.statistics();
+        if now != last {
+            tracing::info!(
+                connections = now.connections,
+                boards = now.boards,
+                operations = now.operations,
+                deliveries = now.deliveries,
+                memory_bytes = resident_bytes(),
+                "statistics"
+            );
+            last = now;
+        }
+    }
 }
 
 /// Opens a port on all addresses and serves it until `no_more` is cancelled.

@@ -80,6 +80,7 @@ pub(super) async fn run(
         Ok(loaded) => loaded,
         Err(error) => return turn_away(&hub, &name, inputs, &permits, &error).await,
     };
+    tracing::debug!(board = %name.code, operations = loaded.seq, replayed = loaded.behind_snapshot, "board opened");
     shared.metrics.boards_open.inc();
     let (done, mut commits) = mpsc::unbounded_channel();
     let mut room = Room::new(shared, name, loaded, done);
@@ -334,6 +335,7 @@ impl Room {
         }
         self.shared.store.writer.forget(self.name.clone());
         self.shared.metrics.boards_open.dec();
+        tracing::debug!(board = %self.name.code, operations = self.seq, "board left memory");
     }
 }
 

@@ -126,6 +126,7 @@ async fn carry(socket: WebSocket, session: &Session, registry: &Registry) {
     let receipts = Receipts { wanted: None, asked: false, next };
     let mut connection = Connection { socket, session, registry, receipts };
     let Ended(reason) = connection.run().await;
+    tracing::debug!(session = %session.sid, ?reason, "websocket ended");
     session.end(registry, reason).await;
     connection.close().await;
 }
