@@ -132,10 +132,10 @@ async fn a_list_replaces_the_board_once_its_sender_has_seen_the_one_before() {
     for round in 0..5 {
         teacher.update(&format!("[\"t{round}\"]")).await;
         assert_eq!(student.event("paths_update").await, format!("{{\"paths\":[\"t{round}\"]}}"));
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(60)).await;
         student.update(&format!("[\"s{round}\"]")).await;
         assert_eq!(teacher.event("paths_update").await, format!("{{\"paths\":[\"s{round}\"]}}"));
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(60)).await;
     }
     student.update("[]").await;
     assert_eq!(teacher.event("paths_update").await, r#"{"paths":[]}"#);
@@ -264,12 +264,12 @@ async fn large_messages_pass_up_to_the_limit() {
 
 #[tokio::test]
 async fn a_lock_is_lifted_when_nothing_happens_for_long() {
-    let (_directory, _server, mut teacher, mut student) = lesson(&["--unlock-after", "1"]).await;
+    let (_directory, _server, mut teacher, mut student) = lesson(&["--unlock-after", "3"]).await;
     teacher.call("set_student_lock", r#"{"is_locked":true}"#).await;
-    sleep(Duration::from_millis(600)).await;
+    sleep(Duration::from_millis(1800)).await;
     // Drawing puts it off, asking for the quiz does not.
     teacher.update("[1]").await;
-    sleep(Duration::from_millis(600)).await;
+    sleep(Duration::from_millis(1800)).await;
     teacher.call("get_quiz_status", "{}").await;
     assert!(!student.rest_names().await.contains(&"student_unlocked".to_owned()));
     assert_eq!(student.event("student_unlocked").await, r#"{"is_student_locked":false}"#);
@@ -281,7 +281,7 @@ async fn a_lock_is_lifted_when_nothing_happens_for_long() {
 
 #[tokio::test]
 async fn a_session_in_which_nothing_happens_is_ended_and_its_drawings_stay() {
-    let (_directory, server, mut teacher, mut student) = lesson(&["--session-timeout", "1"]).await;
+    let (_directory, server, mut teacher, mut student) = lesson(&["--session-timeout", "2"]).await;
     teacher.update("[1]").await;
     teacher.call("set_student_lock", r#"{"is_locked":true}"#).await;
     assert_eq!((teacher.closed().await, student.closed().await), (Some(1001), Some(1001)));
@@ -316,13 +316,13 @@ async fn a_board_leaves_memory_and_comes_back() {
 #[tokio::test]
 async fn a_client_that_does_not_answer_or_never_connects_is_closed() {
     let (_directory, data) = data();
-    let server = Server::start(&data, &["--ping-interval", "0.3", "--ping-timeout", "0.3"]);
+    let server = Server::start(&data, &["--ping-interval", "0.5", "--ping-timeout", "0.8"]);
     let (mut answering, _) = Client::join(server.port, "physics").await;
     let (_silent, _) = Client::join(server.port, "physics").await;
     let count = async || get(server.admin_port, "/metrics").await.body;
     assert!(count().await.contains(r#"whiteboard_connections{transport="websocket"} 2"#));
     // Reading answers the pings; the other one never reads.
-    assert_eq!(tokio::time::timeout(Duration::from_secs(2), answering.next()).await.ok(), None);
+    assert_eq!(tokio::time::timeout(Duration::from_secs(4), answering.next()).await.ok(), None);
     let metrics = count().await;
     assert!(metrics.contains(r#"whiteboard_connections{transport="websocket"} 1"#), "{metrics}");
     assert!(metrics.contains(r#"whiteboard_connections_closed_total{reason="no_answer"} 1"#), "{metrics}");

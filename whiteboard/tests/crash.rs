@@ -76,7 +76,7 @@ async fn nothing_acknowledged_is_lost_over_many_kills() {
         server.kill();
         let start = Instant::now();
         server = Server::start(&data, &[]);
-        assert!(start.elapsed() < Duration::from_secs(2), "recovery took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(5), "recovery took {:?}", start.elapsed());
         port.store(server.port, Ordering::Release);
     }
     done.store(true, Ordering::Release);

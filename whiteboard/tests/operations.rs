@@ -153,7 +153,7 @@ async fn a_stop_tells_clients_saves_everything_and_is_quick() {
     assert_eq!(answer.status, 200);
     assert!(!answer.body.contains("41"), "{}", answer.body);
     assert!(server.wait().success());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert_eq!(data.join("whiteboard.db-wal").metadata().map_or(0, |log| log.len()), 0, "the log is written back");
 
     let server = Server::start(&data, &[]);
@@ -174,7 +174,7 @@ async fn a_second_server_waits_and_then_gives_up_with_a_sentence() {
     assert!(said.contains("is in use by another whiteboard process. Stop that one first"), "{said}");
     let path = data.to_str().unwrap();
     let mut stopped = whiteboard(&["serve", "--data", path, "--port", "0", "--admin-port", "0"]).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_secs(1));
     assert!(Command::new("kill").arg(stopped.id().to_string()).status().unwrap().success());
     assert!(stopped.wait().unwrap().success(), "a signal ends the waiting");
     let waiting = {

@@ -6,7 +6,6 @@ mod support;
 
 use futures_util::{SinkExt, StreamExt};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 use support::http::get;
 use support::socket::{Client, address};
 use support::{PATIENCE, Server, data, verify};
@@ -104,5 +103,4 @@ async fn a_failing_disk_ends_the_server_and_loses_nothing_acknowledged() {
     let saved: u64 = board["background_image"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!(saved >= acknowledged, "{saved} is on disk, {acknowledged} was acknowledged");
     verify(&data);
-    tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -200,13 +200,13 @@ async fn a_broken_probe_leaves_the_session_polling() {
 #[tokio::test]
 async fn a_polling_client_is_pinged_and_a_silent_one_is_gone() {
     let (_directory, data) = data();
-    let server = Server::start(&data, &["--ping-interval", "0.2", "--ping-timeout", "0.2"]);
+    let server = Server::start(&data, &["--ping-interval", "0.5", "--ping-timeout", "0.8"]);
     let polling = Polling::join(server.port, "physics").await;
     for _ in 0..3 {
         assert_eq!(polling.packets().await, ["2"]);
         assert_eq!(polling.post("3").await.body, "ok");
     }
     assert_eq!(polling.packets().await, ["2"]);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(polling.post("3").await.status, 400);
 }

@@ -48,7 +48,9 @@ pub fn restore(order: &Order) -> Result<Outcome, BackupError> {
         if log == 0 && digest::of_file(&target).map_err(&failed)?.0 == found.sha256 {
             return Ok(Outcome::Same { name });
         }
-        if !order.replace {
+        // What a server made at its first start, and nobody has drawn on, is nothing to keep.
+        let untouched = || Reader::open(&target).and_then(|reader| reader.boards()).is_ok_and(|boards| boards == 0);
+        if !order.replace && !untouched() {
             return Err(BackupError::NotEmpty(order.data.clone()));
         }
     }
@@ -122,6 +124,20 @@ mod tests {
         let from = Source::Directory(data.to_owned());
         let order = take::Order { from, token_file: None, to: to.to_owned(), keep: 7, patience: Duration::ZERO };
         take::take(&order).await.unwrap().manifest.name
+    }
+
+    #[tokio::test]
+    async fn a_database_without_drawings_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let (data, to, fresh) =
+            (directory.path().join("data"), directory.path().join("backups"), directory.path().join("fresh"));
+        board(&data, "first");
+        backup(&data, &to).await;
+        std::fs::create_dir(&fresh).unwrap();
+        schema::open(&fresh.join(DATABASE)).unwrap();
+        let order = Order { from: to, name: "latest".into(), data: fresh.clone(), replace: false };
+        assert!(matches!(restore(&order).unwrap(), Outcome::Restored { aside: Some(_), .. }));
+        assert_eq!(Reader::open(&fresh.join(DATABASE)).unwrap().boards().unwrap(), 1);
     }
 
     #[tokio::test]

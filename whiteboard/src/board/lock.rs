@@ -3,7 +3,8 @@
 //! The lock's flag is durable, its keepers are connections: whoever set the lock goes on drawing, the others' changes
 //! are refused. When the last keeper is gone the flag stays as clients show it, but nothing is enforced until somebody
 //! sets the lock again: a teacher who reconnects must not be shut out of the own lesson, and the contract knows no
-//! identity by which the teacher could be told from a student.
+//! identity by which the teacher could be told from a student. A connection that broke without a word counts until its
+//! pings stay unanswered (45 seconds); setting the lock again from the new one is possible at any time.
 
 use super::action::ClientId;
 
