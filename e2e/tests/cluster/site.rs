@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 /// How long a site may take to be ready: a certificate takes 16 to 22 s where nothing else runs, and tests share two cores.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+
 /// The running cluster, found once.
 pub fn cluster() -> &'static Cluster {
-    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(Cluster::connect()).unwrap()
@@ -208,6 +209,9 @@ impl Site {
 impl Drop for Site {
     /// A failed test leaves its site for a look.
     fn drop(&mut self) {
+        if CLUSTER.get().is_none() {
+            return;
+        }
         if std::thread::panicking() {
             eprintln!("The namespace {} is left for a look.", self.namespace);
             let _ = self
