@@ -14,7 +14,7 @@ use crate::{host, node, process, progress};
 pub fn down(purge: bool) -> anyhow::Result<()> {
     let cache = Cache::locate()?;
     let _alone = cache.lock("cluster")?;
-    take_down(&cache)?;
+    take_down(&cache, purge)?;
     if purge {
         delete_stored(&cache)?;
     } else {
@@ -27,8 +27,7 @@ pub fn down(purge: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same without a word about the cache, for a test run that cleans up behind itself and holds the lock.
-pub fn take_down(cache: &Cache) -> anyhow::Result<()> {
+fn take_down(cache: &Cache, images_too: bool) -> anyhow::Result<()> {
     let provider = Provider::find(cache)?;
     if provider.installed() {
         node::delete(cache, &provider)?;
@@ -43,6 +42,14 @@ pub fn take_down(cache: &Cache) -> anyhow::Result<()> {
             }
         }
     }
+    if images_too && provider.installed() {
+        // Before the machine is put back: whatever asks Podman makes it mount its storage.
+        for image in provider.images_like("kindest/node")? {
+            let mut remove = provider.command();
+            remove.args(["image", "rm", "--force", &image]);
+            process::read(&remove, Duration::from_mins(1))?;
+        }
+    }
     host::name_the_node(None)?;
     host::restore(cache)?;
     // What belongs to one cluster; the state of the host before it is used up by now.
@@ -53,14 +60,6 @@ pub fn take_down(cache: &Cache) -> anyhow::Result<()> {
 }
 
 fn delete_stored(cache: &Cache) -> anyhow::Result<()> {
-    let provider = Provider::find(cache)?;
-    if provider.installed() {
-        for image in provider.images_like("kindest/node")? {
-            let mut remove = provider.command();
-            remove.args(["image", "rm", "--force", &image]);
-            process::read(&remove, Duration::from_mins(1))?;
-        }
-    }
     // Folders of Go modules are read-only: even root's remove_dir_all works only with write permission elsewhere.
     let mut remove = std::process::Command::new("rm");
     remove.args(["--recursive", "--force", "--one-file-system"]).arg(cache.root());

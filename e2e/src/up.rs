@@ -78,6 +78,7 @@ fn cluster(cache: &Cache, provider: &Provider) -> anyhow::Result<()> {
             host::remember(cache, provider.has_network(node::NETWORK))?;
             host::prepare()?;
             node::create(cache, provider, &image)?;
+            node::forget_older_images(provider, &image)?;
         }
     }
     let kubectl = node::kubectl(cache)?;
