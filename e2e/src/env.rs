@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_meant() {
-        for folder in ["/root/.cache/whiteboard-e2e", "/home/o'neill/my cache/$HOME`date`"] {
+        for folder in ["/home/someone/.cache/whiteboard-e2e", "/home/o'neill/my cache/$HOME`date`"] {
             let folder = Path::new(folder);
             let environment = Environment {
                 kubeconfig: folder.join("kubeconfig"),
