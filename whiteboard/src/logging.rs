@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,20 +25,22 @@ pub struct LogSettings {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    text.parse::<Targets>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Begins to write log lines to standard error. Later calls change nothing.
 pub fn start(settings: &LogSettings) {
-    // Checked when the settings were read.
-    let filter = EnvFilter::try_new(&settings.log_level).unwrap_or_default();
+    // Checked when the settings were read. Levels by module are all that is needed, without a regular expression engine.
+    let filter: Targets = settings.log_level.parse().unwrap_or_default();
     let terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if terminal { Format::Text } else { Format::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
     // A second subscriber is refused: the first one goes on.
     let _ = match format {
-        Format::Text => builder.with_target(false).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Text => tracing_subscriber::registry().with(log.with_target(false).with_filter(filter)).try_init(),
+        Format::Json => {
+            tracing_subscriber::registry().with(log.json().flatten_event(true).with_filter(filter)).try_init()
+        }
     };
 }
 
