@@ -37,7 +37,12 @@ use crate::{Quantity, WhiteboardStatus};
     // 45: the longest name that we derive, NAME-backup, is a CronJob's, which Kubernetes limits to 52 characters.
     // No dots and no leading digit: NAME is also a Service's.
     validation = Rule::new("size(self.metadata.name) <= 45 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("metadata.name must be at most 45 characters of a-z, 0-9 and '-', starting with a letter: it becomes the name of a Service and, with '-backup', of a CronJob")
+        .message("metadata.name must be at most 45 characters of a-z, 0-9 and '-', starting with a letter: it becomes the name of a Service and, with '-backup', of a CronJob"),
+    // Less than the volume was asked for: a size that it never got (its class cannot grow) may be taken back.
+    validation = Rule::new("self.spec.storage.size == oldSelf.spec.storage.size || !isQuantity(self.spec.storage.size) || (has(self.status) && has(self.status.volumes) && has(self.status.volumes.data) && isQuantity(self.status.volumes.data) ? quantity(self.spec.storage.size).compareTo(quantity(self.status.volumes.data)) >= 0 : !isQuantity(oldSelf.spec.storage.size) || quantity(self.spec.storage.size).compareTo(quantity(oldSelf.spec.storage.size)) >= 0)")
+        .message("spec.storage.size: a volume cannot shrink: set the size back, or make a new site and move the drawings by a backup"),
+    validation = Rule::new("self.spec.backup.destination.volume.size == oldSelf.spec.backup.destination.volume.size || !isQuantity(self.spec.backup.destination.volume.size) || (has(self.status) && has(self.status.volumes) && has(self.status.volumes.backup) && isQuantity(self.status.volumes.backup) ? quantity(self.spec.backup.destination.volume.size).compareTo(quantity(self.status.volumes.backup)) >= 0 : !isQuantity(oldSelf.spec.backup.destination.volume.size) || quantity(self.spec.backup.destination.volume.size).compareTo(quantity(oldSelf.spec.backup.destination.volume.size)) >= 0)")
+        .message("spec.backup.destination.volume.size: a volume cannot shrink: set the size back")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -249,14 +254,10 @@ pub struct Ingress {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    /// Size of the volume. It may grow where its class can, and never shrinks.
+    /// Size of the volume. It may grow where its class can, and never shrinks below what the volume has.
     #[serde(default = "one_gibibyte")]
     #[schemars(length(min = 1, max = 32))]
-    #[x_kube(
-        validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 1Gi or 500Mi"),
-        validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
-            .message("a volume cannot shrink: set the size back, or make a new site and move the drawings by a backup")
-    )]
+    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 1Gi or 500Mi"))]
     pub size: String,
 
     /// The storage class. Absent: the default class of the cluster. It cannot change once the volume is bound.
@@ -483,11 +484,7 @@ pub struct BackupVolume {
     /// Size of the volume: room for `retention.daily` copies of the drawings and one more. It may grow where its class can.
     #[serde(default = "five_gibibytes")]
     #[schemars(length(min = 1, max = 32))]
-    #[x_kube(
-        validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 5Gi or 500Mi"),
-        validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
-            .message("a volume cannot shrink: set the size back")
-    )]
+    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a size such as 5Gi or 500Mi"))]
     pub size: String,
 
     /// The storage class. Absent: the default class of the cluster. It cannot change once the volume is bound.

@@ -193,7 +193,12 @@ async fn issuer_presence(client: &Client, namespace: &str, issuer: &crds::Issuer
         crds::IssuerKind::Issuer => Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &watch::issuer()),
     };
     let what = format!("{} {}", issuer.kind.as_str(), issuer.name);
-    let Some(found) = api.get_opt(&issuer.name).await.map_err(reading(what))? else { return Ok(Presence::Missing) };
+    let found = match api.get(&issuer.name).await {
+        Ok(found) => found,
+        // Also where the API server does not know the kind: cert-manager's kinds come one after the other.
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Presence::Missing),
+        Err(error) => return Err(reading(what)(error)),
+    };
     let ready = found.data["status"]["conditions"]
         .as_array()
         .and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));

@@ -190,6 +190,8 @@ impl Starter {
         let seen = known.clone();
         let events = watcher(Api::<DynamicObject>::all_with(self.client.clone(), &resource), ours())
             .inspect(move |event| match event {
+                // Said before the list is asked for.
+                Ok(watcher::Event::Init) => {}
                 Ok(_) => seen.store(true, Ordering::Relaxed),
                 Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) if status.code == 404 => {
                     seen.store(false, Ordering::Relaxed);

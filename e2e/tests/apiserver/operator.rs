@@ -396,12 +396,43 @@ async fn what_is_missing_is_told_and_heals_by_itself() {
     condition(&server, "physics", "CertificateReady", "TlsDisabled").await;
 }
 
+/// cert-manager's Certificate as far as the operator knows it.
+fn certificate_definition() -> DynamicObject {
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let version = json!({
+        "name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": open},
+    });
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "certificates.cert-manager.io"},
+        "spec": {
+            "group": "cert-manager.io", "scope": "Namespaced", "versions": [version],
+            "names": {"kind": "Certificate", "plural": "certificates"},
+        },
+    });
+    serde_json::from_value(definition).unwrap()
+}
+
+fn certificates_kind() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate"), "certificates")
+}
+
 #[tokio::test]
-async fn without_cert_manager_it_says_so_and_goes_on() {
+async fn without_cert_manager_it_says_so_and_goes_on_once_it_comes() {
     let server = cluster().await;
     let _operator = Operator::start(&server);
     whiteboards(&server).create(&PostParams::default(), &whiteboard("physics", &json!({}))).await.unwrap();
     let told = condition(&server, "physics", "CertificateReady", "CertManagerMissing").await;
     assert!(told["message"].as_str().unwrap().contains("install it"), "{told}");
     complete(&server, "physics").await;
+
+    let definitions = ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+        "customresourcedefinitions",
+    );
+    let api: Api<DynamicObject> = Api::all_with(server.client(), &definitions);
+    api.create(&PostParams::default(), &certificate_definition()).await.unwrap();
+    let certificates: Api<DynamicObject> = Api::namespaced_with(server.client(), "default", &certificates_kind());
+    let made = wait("the Certificate", || async { certificates.get_opt("physics").await.ok().flatten() }).await;
+    assert_eq!(made.data["spec"]["dnsNames"], json!(["physics.test"]));
 }

@@ -178,6 +178,26 @@ async fn volumes_may_grow_and_never_shrink() {
 }
 
 #[tokio::test]
+async fn a_size_that_the_volume_never_got_may_be_taken_back() {
+    for server in both().await {
+        let api = whiteboards(&server);
+        api.create(&PostParams::default(), &whiteboard("physics", &json!({"storage": {"size": "1Gi"}}))).await.unwrap();
+        let patch = |value| {
+            let api = api.clone();
+            async move { message(api.patch("physics", &PatchParams::default(), &Patch::Merge(value)).await) }
+        };
+        let status = |size: &str| Patch::Merge(json!({"status": {"volumes": {"data": size}}}));
+        api.patch_status("physics", &PatchParams::default(), &status("1Gi")).await.unwrap();
+        assert_eq!(patch(json!({"spec": {"storage": {"size": "4Gi"}}})).await, None);
+        assert_eq!(patch(json!({"spec": {"storage": {"size": "2Gi"}}})).await, None);
+        assert!(patch(json!({"spec": {"storage": {"size": "512Mi"}}})).await.is_some());
+        // A volume that was grown by hand stops neither the status from saying so nor other changes.
+        api.patch_status("physics", &PatchParams::default(), &status("8Gi")).await.unwrap();
+        assert_eq!(patch(json!({"spec": {"settings": {"logLevel": "debug"}}})).await, None);
+    }
+}
+
+#[tokio::test]
 async fn the_smallest_resource_is_filled_with_defaults() {
     for server in both().await {
         let made =

@@ -36,6 +36,13 @@ fn a_storage_class_that_does_not_exist() {
     assert_eq!(site.condition("Ready").unwrap()["status"], "True", "people can draw all the same");
     site.patch(&json!({"storage": {"className": null}})).unwrap();
     site.wait_reason("StorageReady", "Bound");
+
+    site.patch(&json!({"storage": {"size": "2Gi"}})).unwrap();
+    let told = site.wait_reason("StorageReady", "VolumeExpansionUnsupported");
+    assert!(told.contains("Set storage.size back to 1Gi"), "{told}");
+    assert_eq!(site.condition("Ready").unwrap()["status"], "True", "people can draw all the same");
+    site.patch(&json!({"storage": {"size": "1Gi"}})).unwrap();
+    site.wait_reason("StorageReady", "Bound");
 }
 
 #[test]

@@ -66,6 +66,9 @@ pub fn status(whiteboard: &Whiteboard, observed: &Observed, outcome: &Outcome<'_
             let (backup_verdict, backup) = backup::assess(site, observed, old.backup.as_ref());
             // People can draw without backups, so what keeps those from being made is told apart.
             let refused = errors.iter().filter(|error| of_backups(site, error)).find_map(write_problem);
+            let volume =
+                plan.backup.problem.as_ref().map(|problem| Verdict::no(problem.reason, problem.message.clone()));
+            let refused = refused.or(volume);
             let backup_verdict = refused.clone().unwrap_or(backup_verdict);
             let available = verdicts.available.holds();
             let ready = verdicts.ready(site);
@@ -98,6 +101,7 @@ pub fn status(whiteboard: &Whiteboard, observed: &Observed, outcome: &Outcome<'_
                 conditions: conditions::sorted(all),
                 release: if available { Some(server::release(site, observed, old.release)) } else { old.release },
                 backup,
+                volumes: storage::volumes(&observed.live).or(old.volumes),
             }
         }
     }

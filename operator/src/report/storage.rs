@@ -1,9 +1,12 @@
-use crds::Quantity;
+use std::sync::Arc;
+
 use crds::condition::Reason;
+use crds::{Quantity, Volumes};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 
 use super::conditions::Verdict;
+use crate::observe::Live;
 use crate::plan::VolumePlan;
 
 /// Judges the volume of the drawings.
@@ -36,6 +39,16 @@ pub fn verdict(plan: &VolumePlan, live: Option<&PersistentVolumeClaim>) -> Verdi
 /// Whether people can draw although the volume is not as the resource wishes.
 pub fn usable(verdict: &Verdict) -> bool {
     matches!(verdict.reason, Reason::StorageClassImmutable | Reason::VolumeExpansionUnsupported)
+}
+
+/// The sizes that bound volumes were asked for at last; `None` where none is bound.
+pub fn volumes(live: &Live) -> Option<Volumes> {
+    let asked = |claim: &Option<Arc<PersistentVolumeClaim>>| {
+        let spec = claim.as_ref()?.spec.as_ref().filter(|spec| spec.volume_name.is_some())?;
+        size(spec.resources.as_ref()?.requests.as_ref()?).map(|size| size.0)
+    };
+    let volumes = Volumes { data: asked(&live.data_volume), backup: asked(&live.backup_volume) };
+    (volumes != Volumes::default()).then_some(volumes)
 }
 
 type Amounts = std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>;
