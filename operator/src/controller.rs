@@ -49,6 +49,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 const DEBOUNCE: Duration = Duration::from_millis(250);
 /// How soon something unfinished is looked at again, beside what the watches tell.
 const UNFINISHED: Duration = Duration::from_secs(10);
+/// How soon a certificate that was just issued is looked at again: nothing else tells that its moment has passed.
+const SOON: Duration = Duration::from_secs(1);
 /// How soon something finished is looked at again, in case an event was missed or an hour has come. Looking writes nothing.
 const FINISHED: Duration = Duration::from_mins(10);
 
@@ -160,6 +162,9 @@ async fn once(whiteboard: &Whiteboard, context: &Context) -> Result<Action, Erro
     report::report(&context.client, &context.recorder, whiteboard, &status).await?;
     if let Some(error) = failed {
         return Err(Error::Apply(error));
+    }
+    if report::certificate::is_being_taken_up(&observed) {
+        return Ok(Action::requeue(SOON));
     }
     Ok(Action::requeue(if finished(&status) && !held_back { FINISHED } else { UNFINISHED }))
 }

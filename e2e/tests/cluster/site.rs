@@ -101,11 +101,12 @@ impl Site {
 
     pub fn wait_ready(&self) {
         // The generation is looked at as well: Ready may still speak of what was before.
-        until("the site is ready", PATIENCE, || {
+        let whiteboard = until("the site is ready", PATIENCE, || {
             let whiteboard = self.get("whiteboard", NAME)?;
             let current = whiteboard["status"]["observedGeneration"] == whiteboard["metadata"]["generation"];
-            (current && status_of(&whiteboard, "Ready")?["status"] == "True").then_some(())
+            (current && status_of(&whiteboard, "Ready")?["status"] == "True").then_some(whiteboard)
         });
+        served(&whiteboard);
     }
 
     /// Waits for a condition with this reason, and gives back its sentence.
@@ -233,6 +234,18 @@ pub fn outcome(output: &std::process::Output) -> Value {
 fn status_of(whiteboard: &Value, type_: &str) -> Option<Value> {
     let conditions = whiteboard["status"]["conditions"].as_array()?;
     conditions.iter().find(|condition| condition["type"] == type_).cloned()
+}
+
+/// Waits until the ingress controller serves what the status promises, and tells if that took long: the operator allows for the
+/// time that controllers need, and on two cores with four tests at once they may need more.
+fn served(whiteboard: &Value) {
+    const ALLOWED: Duration = Duration::from_secs(10);
+    let url = format!("{}/livez", whiteboard["status"]["url"].as_str().unwrap());
+    let began = Instant::now();
+    until(&format!("{url} answers"), ALLOWED, || cluster().get(&url).ok().filter(|answer| answer.status == 200));
+    if began.elapsed() > Duration::from_secs(1) {
+        println!("{url} answered {:.1} s after Ready", began.elapsed().as_secs_f64());
+    }
 }
 
 /// Asks again until there is an answer; fails with what was waited for.

@@ -1,10 +1,23 @@
 use crds::condition::Reason;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::conditions::Verdict;
 use crate::observe::{Observed, Presence};
 use crate::validate::{Certificate, Site};
+
+/// How long ingress controllers take at most to serve a certificate that was just written: Traefik gathers changes for 2 s.
+/// Times of conditions have whole seconds, so one more.
+const TAKEN_UP: SignedDuration = SignedDuration::from_secs(4);
+
+/// Whether the certificate was issued so lately that the ingress controller may still serve another.
+pub fn is_being_taken_up(observed: &Observed) -> bool {
+    let ready = observed.live.certificate.as_deref().and_then(|certificate| current(certificate, "Ready"));
+    let since = ready.filter(|ready| ready["status"] == "True").and_then(|ready| ready["lastTransitionTime"].as_str());
+    let since = since.and_then(|since| since.parse::<Timestamp>().ok());
+    since.is_some_and(|since| observed.now.duration_since(since) < TAKEN_UP)
+}
 
 /// Judges the certificate of a site.
 pub fn verdict(site: &Site, observed: &Observed) -> Verdict {
@@ -44,6 +57,13 @@ fn issued(site: &Site, issuer: &crds::Issuer, observed: &Observed) -> Verdict {
         );
     }
     let ready = observed.live.certificate.as_deref().and_then(|certificate| current(certificate, "Ready"));
+    if is_being_taken_up(observed) {
+        let hosts = site.hosts.join(", ");
+        return Verdict::no(
+            Reason::Issuing,
+            format!("The {kind} {name} has issued a certificate for {hosts}; the ingress controller is taking it up."),
+        );
+    }
     if ready.is_some_and(|ready| ready["status"] == "True") {
         return Verdict::yes(
             Reason::Issued,
@@ -142,6 +162,17 @@ mod tests {
             assert_eq!(verdict.reason, reason, "{what}");
             assert_eq!(verdict.holds(), reason == Reason::Issued, "{what}");
         }
+    }
+
+    #[test]
+    fn a_new_certificate_counts_once_it_can_be_served() {
+        let issued = json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2026-03-01T11:59:58Z"}]);
+        let mut observed = empty_observed();
+        observed.live.certificate = Some(certificate(1, &issued));
+        let told = |observed: &Observed| verdict(&site(r#"{"issuer": {"name": "letsencrypt"}}"#), observed).reason;
+        assert_eq!(told(&observed), Reason::Issuing);
+        observed.now += SignedDuration::from_secs(2);
+        assert_eq!(told(&observed), Reason::Issued);
     }
 
     #[test]

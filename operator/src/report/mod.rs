@@ -1,7 +1,7 @@
 //! Computes the whole status from what was observed and applied, compares, writes once; events on transitions.
 
 mod backup;
-mod certificate;
+pub mod certificate;
 mod conditions;
 mod events;
 mod server;
