@@ -31,8 +31,14 @@ pub fn ensure(cache: &Cache, provider: &Provider) -> anyhow::Result<String> {
     }
     let own = format!("docker.io/kindest/node:v{}-{}", versions::KUBERNETES, key(cache)?);
     if !provider.has_image(&own) {
+        // Before the lock is taken: each of them takes it for itself.
+        let programs = Programs {
+            kube: KUBE.ensure(cache)?,
+            coredns: COREDNS.ensure(cache)?,
+            local_path: LOCAL_PATH_PROVISIONER.ensure(cache)?,
+        };
         let _building = cache.lock("build")?;
-        build(cache, provider, &own)?;
+        build(cache, provider, &own, &programs)?;
     }
     Ok(own)
 }
@@ -50,10 +56,15 @@ fn key(cache: &Cache) -> anyhow::Result<String> {
     Ok(key.with(std::fs::read("/etc/os-release").unwrap_or_default()).with_folder(&folder())?.short())
 }
 
-fn build(cache: &Cache, provider: &Provider, image: &str) -> anyhow::Result<()> {
-    let kube = components::KUBE.ensure(cache)?;
-    let coredns = components::COREDNS.ensure(cache)?;
-    let local_path = components::LOCAL_PATH_PROVISIONER.ensure(cache)?;
+/// What was built for the node.
+struct Programs {
+    kube: PathBuf,
+    coredns: PathBuf,
+    local_path: PathBuf,
+}
+
+fn build(cache: &Cache, provider: &Provider, image: &str, programs: &Programs) -> anyhow::Result<()> {
+    let Programs { kube, coredns, local_path } = programs;
     let kind = components::module_sources(cache, "sigs.k8s.io/kind", versions::KIND)?;
     let version = format!("v{}", versions::KUBERNETES);
 
@@ -64,7 +75,7 @@ fn build(cache: &Cache, provider: &Provider, image: &str) -> anyhow::Result<()> 
     std::fs::create_dir(&archives)?;
 
     let mut script = Command::new(folder().join("rootfs.sh"));
-    script.arg(&rootfs).arg(&kind).arg(&kube).arg(&version);
+    script.arg(&rootfs).arg(&kind).arg(kube).arg(&version);
     process::long(
         "node image: Debian and Kubernetes",
         Some(Duration::from_secs(50)),
@@ -75,27 +86,27 @@ fn build(cache: &Cache, provider: &Provider, image: &str) -> anyhow::Result<()> 
     let layer = work.path().join("kube");
     std::fs::create_dir(&layer)?;
     let mut script = Command::new(folder().join("kube-layer.sh"));
-    script.arg(&rootfs).arg(&layer).arg(&kube);
+    script.arg(&rootfs).arg(&layer).arg(kube);
     process::quiet(&cache.log("node-kube-layer"), &script)?;
     let pause = work.path().join("pause");
     let mut compile = Command::new("cc");
     compile.args(["-Os", "-static", "-o"]).arg(&pause).arg(folder().join("pause.c"));
     process::quiet(&cache.log("node-pause"), &compile)?;
 
-    let names = image_names(&kube, work.path(), &version)?;
+    let names = image_names(kube, work.path(), &version)?;
     let write = |file: &str, names: &[String], entrypoint: &str, items: &[Item<'_>]| {
         let entrypoint = Some(entrypoint.to_owned()).filter(|path| !path.is_empty()).into_iter().collect();
         archive::write(&archives.join(file), names, &Config { entrypoint, user: String::new() }, items)
             .with_context(|| format!("Writing the image archive {file} failed"))
     };
     write("kube.tar", &names.kube, "", &[Item::Tree(&layer)])?;
-    write("coredns.tar", &[names.coredns], "/coredns", &[Item::Program { from: &coredns, to: "/coredns" }])?;
+    write("coredns.tar", &[names.coredns], "/coredns", &[Item::Program { from: coredns, to: "/coredns" }])?;
     let pause_name = format!("registry.k8s.io/pause:{}", versions::PAUSE);
     write("pause.tar", &[pause_name], "/pause", &[Item::Program { from: &pause, to: "/pause" }])?;
     let shell = work.path().join("busybox");
     busybox_tree(&shell)?;
     write("helper.tar", &["docker.io/kindest/local-path-helper:local".into()], "/bin/sh", &[Item::Tree(&shell)])?;
-    let program = Item::Program { from: &local_path, to: "/usr/local/bin/local-path-provisioner" };
+    let program = Item::Program { from: local_path, to: "/usr/local/bin/local-path-provisioner" };
     write("local-path.tar", &["docker.io/kindest/local-path-provisioner:local".into()], "", &[program])?;
 
     let mut preload = Command::new("unshare");
