@@ -1,5 +1,6 @@
 //! What the server counts, for `/metrics` in OpenMetrics. No board's name is ever a label.
 
+pub use crate::board::core::Closed;
 use crate::store::writer::Commit;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -31,27 +32,9 @@ struct TransportLabel {
     transport: Transport,
 }
 
-/// Why the server closed a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Closed {
-    SlowReader,
-    NoAnswer,
-    SessionEnded,
-    Shutdown,
-    Misuse,
-    Unreadable,
-}
-
 impl EncodeLabelValue for Closed {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(match self {
-            Self::SlowReader => "slow_reader",
-            Self::NoAnswer => "no_answer",
-            Self::SessionEnded => "session_ended",
-            Self::Shutdown => "shutdown",
-            Self::Misuse => "misuse",
-            Self::Unreadable => "unreadable",
-        })
+        encoder.write_str(self.label())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod classroom;
+pub mod core;
 pub mod delta;
 pub mod event;
 pub mod lock;

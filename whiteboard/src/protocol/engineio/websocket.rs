@@ -229,6 +229,11 @@ impl Connection<'_> {
             Closed::Shutdown => (1012, "the server restarts"),
             Closed::Misuse => (1002, "not Socket.IO 5"),
             Closed::Unreadable => (1011, "the board cannot be read"),
+            Closed::TooLarge => (1009, "the message is too large"),
+            Closed::Unsaved => (1013, "the last change was not saved: come back for the board as it is"),
+            Closed::TooMany => (1008, "too many messages"),
+            Closed::Refused => (1013, "no new boards at the moment"),
+            Closed::Access | Closed::UnknownBoard | Closed::Deleted | Closed::Version => (1008, reason.label()),
         };
         let goodbye = async {
             let frame = CloseFrame { code, reason: text.into() };
