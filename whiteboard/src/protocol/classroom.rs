@@ -15,8 +15,8 @@
 //! `error` {message} and changes nothing.
 
 use super::socketio::{ack, event_text, quoted};
-use crate::board::action::Action;
-use crate::board::event::Event;
+use crate::board::classroom::Action;
+use crate::board::classroom::Event;
 use crate::room::Frame;
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -3,7 +3,7 @@
 use super::classroom::{action, check_code};
 use super::engineio::registry::random_id;
 use super::socketio::{Packet, connect_error, connected, parse};
-use crate::board::action::Action;
+use crate::board::classroom::Action;
 use crate::room::{Frame, Hub, Membership, Outbox};
 use crate::store::BoardName;
 use std::sync::Arc;

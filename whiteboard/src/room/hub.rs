@@ -3,7 +3,8 @@
 use super::Shared;
 use super::outbox::Outbox;
 use super::task::{self, Input};
-use crate::board::action::{Action, ClientId, Request};
+use crate::board::classroom::Action;
+use crate::board::core::{Act, ClientId, Request};
 use crate::store::BoardName;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

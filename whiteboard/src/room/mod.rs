@@ -9,7 +9,7 @@ mod task;
 pub use hub::{Hub, Membership};
 pub use outbox::{Frame, Outbox};
 
-use crate::board::event::Event;
+use crate::board::classroom::Event;
 use crate::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,13 +1,14 @@
 //! Effects that wait for the disk, in the order in which they arose.
 
-use crate::board::event::Effect;
+use crate::board::classroom::Event;
+use crate::board::core::{Effect, Tell};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 /// Something to do when everything before it is on disk.
 #[derive(Debug)]
 pub enum Held {
-    Effects(Vec<Effect>),
+    Effects(Vec<Effect<Event>>),
     /// Somebody wants to know that all this has happened.
     Barrier(oneshot::Sender<()>),
 }
@@ -99,7 +100,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::event::{Event, To};
+    use crate::board::core::To;
 
     fn effect(id: u64) -> Held {
         Held::Effects(vec![Effect { to: To::All, event: Event::Ack(id) }])

@@ -4,10 +4,8 @@ use super::Shared;
 use super::hub::{Hub, units};
 use super::outbox::Outbox;
 use super::pending::{Held, Pending};
-use crate::board::action::{Action, ClientId, Request};
-use crate::board::classroom::{Classroom, Outcome};
-use crate::board::event::{Effect, Event, To};
-use crate::board::snapshot;
+use crate::board::classroom::{Action, Classroom, Event};
+use crate::board::core::{ClientId, Core, Durable, Effect, Moment, Opening, Outcome, Request, To};
 use crate::metrics::Closed;
 use crate::store::{Append, BoardName, Committed, Loaded, StoreError};
 use std::collections::HashMap;
@@ -36,8 +34,8 @@ const SNAPSHOT_ON_LEAVING: u64 = 100;
 #[derive(Debug)]
 pub(super) enum Input {
     Join(ClientId, Arc<Outbox>),
-    Request(Request),
-    Leave(Request),
+    Request(Request<Action>),
+    Leave(Request<Action>),
     Barrier(oneshot::Sender<()>),
 }
 
@@ -123,6 +121,10 @@ async fn load(shared: &Shared, name: &BoardName) -> Result<Loaded, StoreError> {
     }
 }
 
+fn opening(shared: &Shared, seq: u64, idle: Duration) -> Opening {
+    Opening { seq, idle, unlock_after: shared.timing.unlock_after, ..Opening::default() }
+}
+
 /// Nobody can use a board that cannot be loaded: whoever comes is told and disconnected.
 async fn turn_away(
     hub: &Hub,
@@ -149,7 +151,7 @@ async fn turn_away(
 impl Room {
     fn new(shared: Shared, name: BoardName, loaded: Loaded, done: mpsc::UnboundedSender<Committed>) -> Self {
         Self {
-            classroom: Classroom::new(loaded.state, Duration::ZERO, loaded.idle, shared.timing.unlock_after),
+            classroom: Classroom::open(loaded.state, opening(&shared, loaded.seq, loaded.idle)),
             shared,
             name,
             clients: HashMap::new(),
@@ -164,6 +166,10 @@ impl Room {
             last_request: Duration::ZERO,
             empty_since: Duration::ZERO,
         }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { run: self.now(), unix_ms: 0 }
     }
 
     fn now(&self) -> Duration {
@@ -208,19 +214,19 @@ impl Room {
         }
     }
 
-    fn handle(&mut self, request: Request) {
-        let outcome = self.classroom.handle(request, self.now());
+    fn handle(&mut self, request: Request<Action>) {
+        let outcome = self.classroom.handle(request, self.moment());
         self.take(outcome);
     }
 
     /// Does what time demands.
     fn tick(&mut self) {
         let now = self.now();
-        let outcome = self.classroom.tick(now);
+        let outcome = self.classroom.tick(self.moment());
         self.take(outcome);
         let idle = now.saturating_sub(self.last_request) >= self.shared.timing.session_timeout;
         if idle && !self.clients.is_empty() {
-            let outcome = self.classroom.end_session();
+            let outcome = self.classroom.end_session(self.moment());
             self.take(outcome);
             for client in self.clients.values() {
                 client.outbox.close(Closed::SessionEnded);
@@ -231,7 +237,7 @@ impl Room {
     }
 
     /// Gives an outcome's records to the store and holds its effects until they are on disk.
-    fn take(&mut self, outcome: Outcome) {
+    fn take(&mut self, outcome: Outcome<Event>) {
         if !outcome.records.is_empty() {
             let bytes: usize = outcome.records.iter().map(String::len).sum();
             let rows = outcome.records.len() as u64;
@@ -256,7 +262,7 @@ impl Room {
     }
 
     fn snapshot(&mut self) {
-        let body = snapshot::encode(self.classroom.state());
+        let body = self.classroom.state().encode();
         self.behind_snapshot = 0;
         self.bytes_behind_snapshot = 0;
         self.snapshot_bytes = body.len();
@@ -279,17 +285,17 @@ impl Room {
         }
     }
 
-    fn send(&mut self, effect: &Effect) {
+    fn send(&mut self, effect: &Effect<Event>) {
         if matches!(effect.event, Event::Error(_)) {
             self.shared.metrics.refused.inc();
         }
-        match effect.to {
+        match &effect.to {
             To::One(client) => {
-                let Some(client) = self.clients.get_mut(&client) else { return };
+                let Some(client) = self.clients.get_mut(client) else { return };
                 client.joined |= matches!(effect.event, Event::SessionData { .. });
                 client.outbox.push((self.shared.encoder)(&effect.event));
             }
-            To::Others(_) | To::All => {
+            To::Others(_) | To::All | To::Only(_) => {
                 let mut frame = None;
                 for (id, client) in &self.clients {
                     if client.joined && effect.to != To::Others(*id) {
@@ -318,7 +324,7 @@ impl Room {
         self.seq = loaded.seq;
         self.behind_snapshot = loaded.behind_snapshot;
         let message = "The last change could not be saved and was taken back. Tell the person who runs the server.";
-        let outcome = self.classroom.reload(loaded.state, message);
+        let outcome = self.classroom.reload(loaded.state, opening(&self.shared, loaded.seq, loaded.idle), message);
         self.take(outcome);
         let waiting: Vec<ClientId> =
             self.clients.iter().filter(|(_, client)| !client.joined).map(|(id, _)| *id).collect();

@@ -9,7 +9,7 @@ pub mod reader;
 pub mod schema;
 pub mod writer;
 
-use crate::board::record::RecordError;
+use crate::board::core::RecordError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

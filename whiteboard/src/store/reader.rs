@@ -1,9 +1,10 @@
 //! Reading boards: from the newest snapshot and what was logged behind it.
 
 use super::{BoardName, StoreError, schema};
-use crate::board::record::{self, RecordError};
-use crate::board::snapshot;
-use crate::board::state::State;
+use crate::board::classroom::record;
+use crate::board::classroom::snapshot;
+use crate::board::classroom::state::State;
+use crate::board::core::RecordError;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -107,7 +108,7 @@ impl Reader {
         let mut loaded = Loaded::default();
         if let Some((seq, body)) = snapshot {
             loaded.seq = seq;
-            loaded.state = snapshot::decode(&body).map_err(|error| unreadable(error.into()))?;
+            loaded.state = snapshot::decode(&body).map_err(|error| unreadable(RecordError::from(error)))?;
         }
         let rows: Vec<(i64, String)> = self.with(|connection| {
             connection
@@ -257,7 +258,8 @@ mod tests {
             let reader = Reader::open(&path).unwrap();
             reader.probe().unwrap();
             let loaded = reader.load(&BoardName::classroom("physics")).unwrap();
-            let texts: Vec<_> = loaded.state.strokes().iter().map(crate::board::stroke::Stroke::text).collect();
+            let texts: Vec<_> =
+                loaded.state.strokes().iter().map(crate::board::classroom::stroke::Stroke::text).collect();
             assert_eq!(
                 (texts.as_slice(), loaded.seq, loaded.behind_snapshot),
                 (["2", r#"{"a": 1e21}"#].as_slice(), 3, behind)

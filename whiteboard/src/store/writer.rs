@@ -438,12 +438,12 @@ mod tests {
         let mut bench = bench(|_| ());
         let name = BoardName::classroom("physics");
         bench.append("physics", 1, &[STROKE, STROKE], 1);
-        let mut state = crate::board::state::State::default();
+        let mut state = crate::board::classroom::state::State::default();
         for _ in 0..2 {
-            crate::board::record::replay(STROKE, &mut state).unwrap();
+            crate::board::classroom::record::replay(STROKE, &mut state).unwrap();
         }
         bench.writer.snapshot(name.clone(), 9, "ahead of the log: must not be kept".into());
-        bench.writer.snapshot(name.clone(), 2, crate::board::snapshot::encode(&state));
+        bench.writer.snapshot(name.clone(), 2, crate::board::classroom::snapshot::encode(&state));
         bench.append("physics", 3, &[STROKE], 2);
         bench.writer.forget(name);
         bench.append("physics", 4, &[STROKE], 3);

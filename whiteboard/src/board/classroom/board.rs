@@ -1,8 +1,8 @@
 //! A board of the classroom dialect: requests in, records and events out.
 
-use super::action::{Action, ClientId, Request};
+use super::action::Action;
 use super::delta::Delta;
-use super::event::{Effect, Event, To};
+use super::event::Event;
 use super::lock::Keepers;
 use super::merge::{Incoming, Match, merge};
 use super::record;
@@ -10,6 +10,7 @@ use super::session_data;
 use super::state::{Change, NO_BACKGROUND, State};
 use super::stroke::{Stroke, write_list};
 use super::view::{Base, Boards, Version, View};
+use crate::board::core::{ClientId, Core, Limits, Moment, Opening, Outcome, Refusal, Request, To};
 use serde_json::value::RawValue;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,14 +18,6 @@ use std::time::Duration;
 
 /// Changes of the list that can be stepped back over to find what a client drew on.
 const VERSIONS: usize = 64;
-
-/// What a request leads to. The effects may leave once the records are on disk, and all that came before them.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Rows for the log.
-    pub records: Vec<String>,
-    pub effects: Vec<Effect>,
-}
 
 /// One step of the list's versions: the delta, and whether it was taken back.
 #[derive(Debug)]
@@ -56,44 +49,83 @@ pub struct Classroom {
     keepers: Keepers,
     unlock_after: Duration,
     unlock_at: Option<Duration>,
+    limits: Limits,
 }
 
-impl Classroom {
-    /// A board as it was loaded; `idle`: for how long nothing had happened on it. After `unlock_after` without
-    /// activity the lock is lifted.
-    pub fn new(state: State, now: Duration, idle: Duration, unlock_after: Duration) -> Self {
+impl Core for Classroom {
+    type State = State;
+    type Action = Action;
+    type Event = Event;
+
+    fn open(state: State, opening: Opening) -> Self {
         Self {
             state,
             versions: Versions::default(),
             clients: HashMap::new(),
             keepers: Keepers::default(),
-            unlock_after,
-            unlock_at: Some(now + unlock_after.saturating_sub(idle)),
+            unlock_after: opening.unlock_after,
+            unlock_at: Some(opening.now.run + opening.unlock_after.saturating_sub(opening.idle)),
+            limits: opening.limits,
         }
     }
 
-    /// The durable part.
-    pub fn state(&self) -> &State {
+    fn state(&self) -> &State {
         &self.state
     }
 
-    /// When [`Self::tick`] wants to be called next.
-    pub fn next_tick(&self) -> Option<Duration> {
+    fn handle(&mut self, request: Request<Action>, now: Moment) -> Outcome<Event> {
+        let mut outcome = Outcome::default();
+        let Request { client, action, ack } = request;
+        if action.keeps_lock() {
+            self.unlock_at = Some(now.run + self.unlock_after);
+        }
+        if action.is_drawing() && !self.keepers.may_draw(client, self.state.is_locked()) {
+            self.put_back(client, &action, now.run, &mut outcome);
+            return outcome;
+        }
+        match self.act(client, action, now.run, &mut outcome) {
+            Ok(()) => {
+                if let Some(id) = ack {
+                    outcome.push(To::One(client), Event::Ack(id));
+                }
+            }
+            Err(sentence) => outcome.push(To::One(client), Event::Error(sentence)),
+        }
+        outcome
+    }
+
+    fn refuse(&mut self, request: Request<Action>, refusal: Refusal, now: Moment) -> Outcome<Event> {
+        let mut outcome = Outcome::default();
+        if request.action.is_drawing() {
+            self.put_back(request.client, &request.action, now.run, &mut outcome);
+        }
+        outcome.push(To::One(request.client), Event::Error(refusal.sentence().to_owned()));
+        outcome
+    }
+
+    fn turned_away(refusal: Refusal) -> Event {
+        Event::Error(refusal.sentence().to_owned())
+    }
+
+    fn leave() -> Action {
+        Action::Leave
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
         self.unlock_at
     }
 
     /// Lifts the lock if nothing happened for long; `student_unlocked` comes even when nothing was locked (contract).
-    pub fn tick(&mut self, now: Duration) -> Outcome {
+    fn tick(&mut self, now: Moment) -> Outcome<Event> {
         let mut outcome = Outcome::default();
-        if self.unlock_at.is_some_and(|at| at <= now) {
+        if self.unlock_at.is_some_and(|at| at <= now.run) {
             self.unlock_at = None;
             self.unlock(&mut outcome);
         }
         outcome
     }
 
-    /// Lifts the lock because the session has ended.
-    pub fn end_session(&mut self) -> Outcome {
+    fn end_session(&mut self, _now: Moment) -> Outcome<Event> {
         let mut outcome = Outcome::default();
         self.unlock_at = None;
         if self.state.is_locked() {
@@ -102,8 +134,7 @@ impl Classroom {
         outcome
     }
 
-    /// Puts the board back to what is on disk, after a write that failed. Everybody gets the board as it is.
-    pub fn reload(&mut self, state: State, message: &str) -> Outcome {
+    fn reload(&mut self, state: State, _opening: Opening, sentence: &str) -> Outcome<Event> {
         self.state = state;
         self.versions.steps.clear();
         self.keepers.lift();
@@ -118,33 +149,19 @@ impl Classroom {
         outcome.push(To::All, Event::BackgroundUpdate { image: self.state.background().to_owned() });
         outcome.push(To::All, Event::LockStatus(self.state.is_locked()));
         outcome.push(To::All, Event::QuizUpdated(self.state.is_quiz()));
-        outcome.push(To::All, Event::Error(message.to_owned()));
+        outcome.push(To::All, Event::Error(sentence.to_owned()));
         outcome
     }
+}
 
-    /// Does what a client asks for.
-    pub fn handle(&mut self, request: Request, now: Duration) -> Outcome {
-        let mut outcome = Outcome::default();
-        let Request { client, action, ack } = request;
-        if action.is_activity() {
-            self.unlock_at = Some(now + self.unlock_after);
-        }
-        if action.is_drawing() && !self.keepers.may_draw(client, self.state.is_locked()) {
-            self.refuse(client, &action, now, &mut outcome);
-            return outcome;
-        }
-        match self.act(client, action, now, &mut outcome) {
-            Ok(()) => {
-                if let Some(id) = ack {
-                    outcome.push(To::One(client), Event::Ack(id));
-                }
-            }
-            Err(sentence) => outcome.push(To::One(client), Event::Error(sentence)),
-        }
-        outcome
-    }
-
-    fn act(&mut self, client: ClientId, action: Action, now: Duration, outcome: &mut Outcome) -> Result<(), String> {
+impl Classroom {
+    fn act(
+        &mut self,
+        client: ClientId,
+        action: Action,
+        now: Duration,
+        outcome: &mut Outcome<Event>,
+    ) -> Result<(), String> {
         match action {
             Action::Join => self.join(client, now, outcome),
             Action::Leave => {
@@ -203,7 +220,7 @@ impl Classroom {
         Ok(())
     }
 
-    fn join(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome) {
+    fn join(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome<Event>) {
         let mut view = View::default();
         view.sent(self.versions.newest, now);
         self.clients.insert(client, view);
@@ -216,7 +233,7 @@ impl Classroom {
         client: ClientId,
         paths: &RawValue,
         now: Duration,
-        outcome: &mut Outcome,
+        outcome: &mut Outcome<Event>,
     ) -> Result<(), String> {
         let texts: Vec<&RawValue> = serde_json::from_str(paths.get())
             .map_err(|_| "update_paths: `paths` must be a list. Nothing was changed.".to_owned())?;
@@ -230,6 +247,11 @@ impl Classroom {
             merge(current, &Match::of(current, &incoming), &incoming, current)
         };
         let agrees = base.as_ref().is_none_or(|base| base.is_certain) && same(&merged.own, &merged.board);
+        if let Some(sentence) = self.too_much(&merged.board) {
+            self.clients.insert(client, view);
+            self.resend(client, now, outcome);
+            return Err(sentence);
+        }
         let delta = Arc::new(Delta::between(&self.state.strokes, &merged.board));
         let recorded = self.record(&Change::Update(delta.clone()), outcome);
         if recorded.is_ok() {
@@ -251,8 +273,22 @@ impl Classroom {
         recorded
     }
 
+    /// Why a list is more than a board may hold. One that does not grow is let through: erasing helps.
+    fn too_much(&self, list: &[Stroke]) -> Option<String> {
+        let Limits { elements, bytes, .. } = self.limits;
+        let full = |limit: String| {
+            format!("This board is full: {limit}. Nothing was changed; clear it, or begin another one.")
+        };
+        if list.len() > elements && list.len() > self.state.strokes.len() {
+            return Some(full(format!("it may have {elements} strokes")));
+        }
+        let weigh = |list: &[Stroke]| list.iter().map(|stroke| stroke.text().len()).sum::<usize>();
+        let size = weigh(list);
+        (size > bytes && size > weigh(&self.state.strokes)).then(|| full(format!("its strokes may have {bytes} bytes")))
+    }
+
     /// Sends the refused client what it should show instead of its own change.
-    fn refuse(&mut self, client: ClientId, action: &Action, now: Duration, outcome: &mut Outcome) {
+    fn put_back(&mut self, client: ClientId, action: &Action, now: Duration, outcome: &mut Outcome<Event>) {
         if matches!(action, Action::UpdateBackground(_) | Action::ClearBackground) {
             let image = self.state.background().to_owned();
             outcome.push(To::One(client), Event::BackgroundUpdate { image });
@@ -261,14 +297,14 @@ impl Classroom {
         }
     }
 
-    fn resend(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome) {
+    fn resend(&mut self, client: ClientId, now: Duration, outcome: &mut Outcome<Event>) {
         if let Some(view) = self.clients.get_mut(&client) {
             view.sent(self.versions.newest, now);
         }
         outcome.push(To::One(client), Event::PathsUpdate { version: self.versions.newest, paths: self.paths() });
     }
 
-    fn unlock(&mut self, outcome: &mut Outcome) {
+    fn unlock(&mut self, outcome: &mut Outcome<Event>) {
         self.keepers.lift();
         // Lifting a lock fits every board: the record cannot be refused.
         if self.state.is_locked() && self.record(&Change::Lock(false), outcome).is_err() {
@@ -277,7 +313,7 @@ impl Classroom {
         outcome.push(To::All, Event::StudentUnlocked);
     }
 
-    fn record(&mut self, change: &Change, outcome: &mut Outcome) -> Result<(), String> {
+    fn record(&mut self, change: &Change, outcome: &mut Outcome<Event>) -> Result<(), String> {
         self.state.apply(change).map_err(|error| format!("The board could not be changed: {error}."))?;
         outcome.records.push(record::encode(change));
         Ok(())
@@ -336,12 +372,6 @@ impl Boards for Known<'_> {
             stepped.ok()?;
         }
         Some(list)
-    }
-}
-
-impl Outcome {
-    fn push(&mut self, to: To, event: Event) {
-        self.effects.push(Effect { to, event });
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::delta::{Delta, Misfit};
 use super::stroke::Stroke;
+use super::{record, snapshot};
+use crate::board::core::{Durable, RecordError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -152,6 +154,24 @@ impl State {
                 self.history_bytes -= oldest.weight();
             }
         }
+    }
+}
+
+impl Durable for State {
+    fn replay(&mut self, text: &str) -> Result<(), RecordError> {
+        record::replay(text, self)
+    }
+
+    fn encode(&self) -> String {
+        snapshot::encode(self)
+    }
+
+    fn decode(text: &str) -> Result<Self, RecordError> {
+        Ok(snapshot::decode(text)?)
+    }
+
+    fn count(&self) -> u64 {
+        self.strokes.len() as u64
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lessons without any socket: requests, outcomes, and simulated clients that draw at the same moment.
 
 use super::*;
+use crate::board::core::{Act, Durable};
 use proptest::prelude::*;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -9,6 +10,15 @@ const STUDENT: ClientId = 2;
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+fn moment(run: Duration) -> Moment {
+    Moment { run, unix_ms: 0 }
+}
+
+/// A board that was loaded at `run` after nothing had happened for `idle`.
+fn open(state: State, run: Duration, idle: Duration) -> Classroom {
+    Classroom::open(state, Opening { now: moment(run), idle, unlock_after: HOUR, ..Opening::default() })
 }
 
 fn raw(text: &str) -> Box<RawValue> {
@@ -21,7 +31,7 @@ fn update(list: &str) -> Action {
 
 /// A board with a teacher and a student who have both seen it.
 fn lesson() -> Classroom {
-    let mut room = Classroom::new(State::default(), Duration::ZERO, Duration::ZERO, HOUR);
+    let mut room = open(State::default(), Duration::ZERO, Duration::ZERO);
     ask(&mut room, TEACHER, Action::Join);
     ask(&mut room, STUDENT, Action::Join);
     room
@@ -29,10 +39,10 @@ fn lesson() -> Classroom {
 
 /// A request at time zero, as `records | effects`.
 fn ask(room: &mut Classroom, client: ClientId, action: Action) -> String {
-    told(&room.handle(Request { client, action, ack: None }, Duration::ZERO))
+    told(&room.handle(Request { client, action, ack: None }, Moment::default()))
 }
 
-fn told(outcome: &Outcome) -> String {
+fn told(outcome: &Outcome<Event>) -> String {
     let effects: Vec<_> = outcome.effects.iter().map(|effect| format!("{:?} {:?}", effect.to, effect.event)).collect();
     format!("{} | {}", outcome.records.join(" "), effects.join(", ")).replace('"', "'").replace("\\'", "'")
 }
@@ -83,7 +93,7 @@ fn requests_lead_to_records_and_effects() {
 fn an_acknowledgement_comes_last_and_never_for_what_was_refused() {
     let mut room = lesson();
     let mut ack = |client, action| {
-        let outcome = room.handle(Request { client, action, ack: Some(7) }, Duration::ZERO);
+        let outcome = room.handle(Request { client, action, ack: Some(7) }, Moment::default());
         outcome
             .effects
             .iter()
@@ -107,7 +117,7 @@ fn a_stroke_costs_a_stroke_however_large_the_board() {
     strokes.remove(5_000);
     let outcome = room.handle(
         Request { client: TEACHER, action: update(&format!("[{}]", strokes.join(","))), ack: None },
-        Duration::ZERO,
+        Moment::default(),
     );
     assert_eq!(outcome.records, [r#"{"update":[[5000,1,[]],[10000,0,[{"stroke":"new"}]]]}"#]);
 }
@@ -150,7 +160,7 @@ fn clearing_meets_drawing() {
 fn the_lock_is_lifted_after_an_hour_without_activity() {
     let mut room = lesson();
     let send = |room: &mut Classroom, client, action, seconds| {
-        room.handle(Request { client, action, ack: None }, at(seconds));
+        room.handle(Request { client, action, ack: None }, moment(at(seconds)));
     };
     send(&mut room, TEACHER, Action::SetLock(true), 100);
     for (action, puts_off) in [
@@ -171,24 +181,24 @@ fn the_lock_is_lifted_after_an_hour_without_activity() {
         room.unlock_at = before;
     }
     assert_eq!(room.next_tick(), Some(at(100) + HOUR));
-    assert_eq!(told(&room.tick(at(99) + HOUR)), " | ");
-    assert_eq!(told(&room.tick(at(100) + HOUR)), "{'lock':false} | All StudentUnlocked");
-    assert_eq!((room.next_tick(), told(&room.tick(at(900) + HOUR))), (None, " | ".to_owned()));
+    assert_eq!(told(&room.tick(moment(at(99) + HOUR))), " | ");
+    assert_eq!(told(&room.tick(moment(at(100) + HOUR))), "{'lock':false} | All StudentUnlocked");
+    assert_eq!((room.next_tick(), told(&room.tick(moment(at(900) + HOUR)))), (None, " | ".to_owned()));
     send(&mut room, STUDENT, update("[5]"), 4000);
     assert_eq!(list(&room), "[5]");
-    assert_eq!(told(&room.tick(at(4000) + HOUR)), " | All StudentUnlocked", "even when nothing was locked");
+    assert_eq!(told(&room.tick(moment(at(4000) + HOUR))), " | All StudentUnlocked", "even when nothing was locked");
 }
 
 #[test]
 fn a_board_that_lay_idle_is_unlocked_when_it_is_loaded() {
     let mut state = State::default();
     state.apply(&Change::Lock(true)).unwrap();
-    let mut fresh = Classroom::new(state.clone(), at(5), at(60), HOUR);
-    assert_eq!(told(&fresh.tick(at(5))), " | ");
-    let mut idle = Classroom::new(state, at(5), 2 * HOUR, HOUR);
-    assert_eq!(told(&idle.tick(at(5))), "{'lock':false} | All StudentUnlocked");
-    let mut ended = Classroom::new(State::default(), at(5), Duration::ZERO, HOUR);
-    assert_eq!(told(&ended.end_session()), " | ");
+    let mut fresh = open(state.clone(), at(5), at(60));
+    assert_eq!(told(&fresh.tick(moment(at(5)))), " | ");
+    let mut idle = open(state, at(5), 2 * HOUR);
+    assert_eq!(told(&idle.tick(moment(at(5)))), "{'lock':false} | All StudentUnlocked");
+    let mut ended = open(State::default(), at(5), Duration::ZERO);
+    assert_eq!(told(&ended.end_session(Moment::default())), " | ");
 }
 
 #[test]
@@ -198,7 +208,7 @@ fn after_a_failed_write_everybody_gets_what_is_on_disk() {
     let on_disk = room.state().clone();
     ask(&mut room, TEACHER, update("[1,2]"));
     ask(&mut room, TEACHER, Action::SetLock(true));
-    let outcome = room.reload(on_disk, "Disk full.");
+    let outcome = room.reload(on_disk, Opening::default(), "Disk full.");
     assert!(outcome.records.is_empty());
     let text = told(&outcome);
     for part in [
@@ -212,6 +222,57 @@ fn after_a_failed_write_everybody_gets_what_is_on_disk() {
     // The client had 2 on its screen and draws 3, before it got the board: 3 is new, 2 was never saved.
     ask(&mut room, STUDENT, update("[1,3]"));
     assert_eq!(list(&room), "[1,3]");
+}
+
+#[test]
+fn what_the_room_refuses_changes_nothing_and_the_client_is_put_back() {
+    let mut room = lesson();
+    ask(&mut room, TEACHER, update("[1]"));
+    for (action, expected) in [
+        (update("[1,2]"), "One(2) PathsUpdate { version: 1, paths: '[1]' }, One(2) Error("),
+        (Action::Undo, "One(2) PathsUpdate { version: 1, paths: '[1]' }, One(2) Error("),
+        (Action::UpdateBackground(raw("\"b\"")), "One(2) BackgroundUpdate { image: '''' }, One(2) Error("),
+        (Action::SetLock(true), "One(2) Error("),
+        (Action::SetQuiz(true), "One(2) Error("),
+    ] {
+        assert!(action.is_change(), "{action:?}");
+        let request = Request { client: STUDENT, action, ack: Some(3) };
+        let text = told(&room.refuse(request, Refusal::DiskFull, Moment::default()));
+        assert!(text.starts_with(&format!(" | {expected}")) && text.contains("disk is full"), "{text}");
+    }
+    for action in [Action::Join, Action::Leave, Action::GetQuiz, Action::Refused(String::new())] {
+        assert!(!action.is_change(), "{action:?}");
+    }
+    assert_eq!((list(&room).as_str(), room.state().is_locked()), ("[1]", false));
+}
+
+#[test]
+fn a_full_board_takes_no_more_but_can_be_emptied() {
+    let limits = Limits { elements: 3, bytes: 20, ..Limits::default() };
+    let mut state = State::default();
+    state.replay(r#"{"update":[[0,0,[1,2,3,4,5]]]}"#).unwrap();
+    let mut room = Classroom::open(state, Opening { limits, ..Opening::default() });
+    ask(&mut room, TEACHER, Action::Join);
+    for (list, full) in [
+        ("[1,2,3,4,5,6]", Some("it may have 3 strokes")),
+        ("[1,2,3,4]", None),
+        ("[1,2,3,4,5]", Some("it may have 3 strokes")),
+        ("[1,2]", None),
+        ("[1,2,3]", None),
+        ("[1,2,\"a long long long stroke\"]", Some("may have 20 bytes")),
+        ("[1,2,\"a stroke\"]", None),
+    ] {
+        see(&mut room, TEACHER);
+        let before = self::list(&room);
+        let text = ask(&mut room, TEACHER, update(list));
+        match full {
+            Some(sentence) => {
+                assert!(text.starts_with(" | One(1) PathsUpdate") && text.contains(sentence), "{list}: {text}");
+                assert_eq!(self::list(&room), before);
+            }
+            None => assert_eq!(self::list(&room), list),
+        }
+    }
 }
 
 /// A simulated page: shows what it is sent, and sends its whole list when its user does something.
@@ -235,7 +296,7 @@ struct Simulation {
 
 impl Simulation {
     fn new(clients: usize) -> Self {
-        let mut room = Classroom::new(State::default(), Duration::ZERO, Duration::ZERO, HOUR);
+        let mut room = open(State::default(), Duration::ZERO, Duration::ZERO);
         for client in 0..clients {
             ask(&mut room, client as ClientId, Action::Join);
         }
@@ -249,7 +310,7 @@ impl Simulation {
             Sent::List(list) => update(&list),
             Sent::Seen(version) => Action::Seen { version, grace: Duration::from_secs(1) },
         };
-        let outcome = self.room.handle(Request { client: client as ClientId, action, ack: None }, self.now);
+        let outcome = self.room.handle(Request { client: client as ClientId, action, ack: None }, moment(self.now));
         for effect in outcome.effects {
             let Event::PathsUpdate { version, paths } = effect.event else { panic!("{effect:?}") };
             for (id, page) in self.pages.iter_mut().enumerate() {

@@ -12,20 +12,22 @@
 use super::delta::{Delta, Misfit};
 use super::state::{Change, State, StateError};
 use super::stroke::{Stroke, write_list};
+use crate::board::core::RecordError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// A row of the log that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    #[error("an entry of the log is not readable: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("an entry of the log does not fit its board: {0}")]
-    Misfit(#[from] Misfit),
-    #[error("an entry of the log does not fit its board: {0}")]
-    State(#[from] StateError),
+impl From<Misfit> for RecordError {
+    fn from(misfit: Misfit) -> Self {
+        Self::Misfit(misfit.to_string())
+    }
+}
+
+impl From<StateError> for RecordError {
+    fn from(error: StateError) -> Self {
+        Self::Misfit(error.to_string())
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@
 //! identity by which the teacher could be told from a student. A connection that broke without a word counts until its
 //! pings stay unanswered (45 seconds); setting the lock again from the new one is possible at any time.
 
-use super::action::ClientId;
+use crate::board::core::ClientId;
 
 /// The connections that set the lock.
 #[derive(Debug, Default)]

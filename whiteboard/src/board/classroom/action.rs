@@ -1,19 +1,8 @@
 //! What a client asks of a board.
 
+use crate::board::core::Act;
 use serde_json::value::RawValue;
 use std::time::Duration;
-
-/// Number of a client within the process; never used twice.
-pub type ClientId = u64;
-
-/// One request of one client, in the order in which the client made them.
-#[derive(Debug)]
-pub struct Request {
-    pub client: ClientId,
-    pub action: Action,
-    /// The number under which the client wants to hear that this is on disk.
-    pub ack: Option<u64>,
-}
 
 /// The events of the classroom contract, and what the transport has to tell.
 #[derive(Debug)]
@@ -43,7 +32,7 @@ pub enum Action {
 impl Action {
     /// Whether this puts off the end of an idle lesson's lock. Undo, redo and asking for the quiz never did
     /// (contract); reading along does not either.
-    pub fn is_activity(&self) -> bool {
+    pub fn keeps_lock(&self) -> bool {
         match self {
             Self::Join
             | Self::UpdatePaths(_)
@@ -53,15 +42,6 @@ impl Action {
             | Self::SetLock(_)
             | Self::SetQuiz(_) => true,
             Self::Undo | Self::Redo | Self::GetQuiz | Self::Leave | Self::Seen { .. } | Self::Refused(_) => false,
-        }
-    }
-
-    /// Bytes of what the client sent along.
-    pub fn weight(&self) -> usize {
-        match self {
-            Self::UpdatePaths(json) | Self::UpdateBackground(json) => json.get().len(),
-            Self::Refused(sentence) => sentence.len(),
-            _ => 0,
         }
     }
 
@@ -76,5 +56,23 @@ impl Action {
                 | Self::UpdateBackground(_)
                 | Self::ClearBackground
         )
+    }
+}
+
+impl Act for Action {
+    fn weight(&self) -> usize {
+        match self {
+            Self::UpdatePaths(json) | Self::UpdateBackground(json) => json.get().len(),
+            Self::Refused(sentence) => sentence.len(),
+            _ => 0,
+        }
+    }
+
+    fn is_activity(&self) -> bool {
+        !matches!(self, Self::Seen { .. })
+    }
+
+    fn is_change(&self) -> bool {
+        self.is_drawing() || matches!(self, Self::SetLock(_) | Self::SetQuiz(_))
     }
 }

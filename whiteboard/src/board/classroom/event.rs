@@ -1,15 +1,7 @@
 //! What a board tells its clients.
 
-use super::action::ClientId;
 use super::view::Version;
-
-/// Who receives an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    One(ClientId),
-    Others(ClientId),
-    All,
-}
+use crate::board::core::Tell;
 
 /// An event of the classroom contract. Lists and images are JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +38,8 @@ pub enum Event {
     Ack(u64),
 }
 
-impl Event {
-    /// Bytes of the lists and images in it.
-    pub fn weight(&self) -> usize {
+impl Tell for Event {
+    fn weight(&self) -> usize {
         match self {
             Self::SessionData { json: text, .. }
             | Self::PathsUpdate { paths: text, .. }
@@ -59,11 +50,18 @@ impl Event {
             _ => 0,
         }
     }
-}
 
-/// An event with its receivers. May leave only when everything recorded before it is on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    pub to: To,
-    pub event: Event,
+    /// The classroom has nothing volatile.
+    fn slot(&self) -> Option<u64> {
+        None
+    }
+
+    /// Undone and redone are whole boards too, but clients of the later generation know them by their names.
+    fn replaceable(&self) -> bool {
+        matches!(self, Self::PathsUpdate { .. })
+    }
+
+    fn is_error(&self) -> bool {
+        matches!(self, Self::Error(_))
+    }
 }
