@@ -5,3 +5,4 @@
 
 pub mod classroom;
 pub mod core;
+pub mod scene;

@@ -1,0 +1,7 @@
+//! A board of the native dialect (PROTOCOL.md): Excalidraw's elements, merged one by one, with an undo of one's own.
+
+pub mod action;
+pub mod element;
+pub mod event;
+pub mod identity;
+pub mod object;
