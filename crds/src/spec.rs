@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Quantity, WhiteboardStatus};
 
+/// What a host name must be (RFC 1123, with a dot, and no address).
+const HOST_RULE: &str = "self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('^[0-9.]+$')";
+const HOST_MESSAGE: &str = "must be a DNS name in lower case with at least one dot, such as whiteboard.example.org: no scheme, port, path, underscore, wildcard or IP address";
+
 /// One whiteboard site: a host name, its server, its data, its backups.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -53,8 +57,7 @@ pub struct WhiteboardSpec {
     /// The DNS name at which people open the site, such as whiteboard.example.org. Unique in the cluster: of two resources
     /// with the same host, the older one keeps it.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('^[0-9.]+$')")
-        .message("must be a DNS name in lower case with at least one dot, such as whiteboard.example.org: no scheme, port, path, underscore, wildcard or IP address"))]
+    #[x_kube(validation = Rule::new(HOST_RULE).message(HOST_MESSAGE))]
     pub host: String,
 
     /// Further DNS names of the same site. The certificate covers them too.
@@ -142,8 +145,8 @@ fn additional_hosts(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
             "minLength": 1,
             "maxLength": 253,
             "x-kubernetes-validations": [{
-                "rule": "self.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$') && !self.matches('^[0-9.]+$')",
-                "message": "must be a DNS name in lower case with at least one dot, such as board.example.org: no scheme, port, path, underscore, wildcard or IP address",
+                "rule": HOST_RULE,
+                "message": HOST_MESSAGE,
             }],
         },
     })

@@ -6,6 +6,8 @@
 
 pub mod apply;
 pub mod build;
+pub mod cert_manager;
+pub mod class;
 pub mod cli;
 pub mod controller;
 pub mod hex;
@@ -16,6 +18,7 @@ pub mod metrics;
 pub mod names;
 pub mod observe;
 pub mod plan;
+pub mod presence;
 pub mod report;
 pub mod run;
 pub mod validate;

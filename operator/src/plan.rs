@@ -8,7 +8,8 @@ use crds::condition::Reason;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 
-use crate::observe::{Class, Observed};
+use crate::class::Class;
+use crate::observe::Observed;
 use crate::validate::{Refusal, Site};
 
 /// What should be now.

@@ -19,7 +19,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::storage::v1::StorageClass;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
+use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -27,32 +27,9 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
+use crate::cert_manager;
+use crate::class::Class;
 use crate::names;
-use crate::observe::Class;
-
-/// cert-manager's Certificate.
-pub fn certificate() -> ApiResource {
-    cert_manager("Certificate", "certificates")
-}
-
-/// cert-manager's Issuer of one namespace.
-pub fn issuer() -> ApiResource {
-    cert_manager("Issuer", "issuers")
-}
-
-/// cert-manager's Issuer of the whole cluster.
-pub fn cluster_issuer() -> ApiResource {
-    cert_manager("ClusterIssuer", "clusterissuers")
-}
-
-/// cert-manager's Challenge: the proof to an ACME server that a host is ours.
-pub fn challenge() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("acme.cert-manager.io", "v1", "Challenge"), "challenges")
-}
-
-fn cert_manager(kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("cert-manager.io", "v1", kind), plural)
-}
 
 /// What is known of the cluster without asking it.
 pub struct Caches {
@@ -184,7 +161,7 @@ impl Starter {
     /// Certificates, whose kind may come at any time, or go.
     fn certificates(&mut self) -> (Store<DynamicObject>, Arc<AtomicBool>) {
         let known = Arc::new(AtomicBool::new(false));
-        let resource = certificate();
+        let resource = cert_manager::certificate();
         let writer = Writer::<DynamicObject>::new(resource.clone());
         let store = writer.as_reader();
         let seen = known.clone();
@@ -235,7 +212,7 @@ impl Caches {
 
     /// The Certificate of that name.
     pub fn certificate(&self, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        self.certificates.get(&ObjectRef::new_with(name, certificate()).within(namespace))
+        self.certificates.get(&ObjectRef::new_with(name, cert_manager::certificate()).within(namespace))
     }
 
     /// Pods of one component of a Whiteboard, newest first.

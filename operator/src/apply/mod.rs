@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ObjectMeta, PartialObjectMeta, Patch, PatchParams, PostParams,
+    Preconditions,
+};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::build::{Children, Claim};
+use crate::cert_manager;
 use crate::metrics::Metrics;
 use crate::names;
 use crate::observe::{Live, Observed};
 use crate::validate::Site;
-use crate::watch;
 pub use restraint::Restraint;
 
 use difference::{Difference, difference, replacement, stamped};
@@ -98,7 +101,7 @@ pub async fn apply(
         data_volume: w.claim(data_volume, live.data_volume.as_ref()).await,
         backup_volume: w.claim(backup_volume, live.backup_volume.as_ref()).await,
         certificate: match &certificate {
-            Some(wished) => w.put(wished, live.certificate.as_ref(), watch::certificate()).await,
+            Some(wished) => w.put(wished, live.certificate.as_ref(), cert_manager::certificate()).await,
             None => live.certificate.clone(),
         },
         certificate_secret: live.certificate_secret.clone(),
@@ -115,7 +118,7 @@ pub async fn apply(
     if certificate.is_some() {
         w.own_certificate_secret(live.certificate_secret.as_deref()).await;
     } else {
-        after.certificate = w.remove(after.certificate.as_ref(), watch::certificate()).await;
+        after.certificate = w.remove(after.certificate.as_ref(), cert_manager::certificate()).await;
         w.remove_secret(live.certificate_secret.as_deref()).await;
     }
     Applied { live: after, errors: w.errors, held_back: w.held_back }
@@ -209,7 +212,7 @@ impl Writer<'_> {
     }
 
     /// Ours is what we own, and what carries our mark for this very Whiteboard. A volume claim has the mark alone.
-    fn ours(&self, metadata: &kube::api::ObjectMeta) -> bool {
+    fn ours(&self, metadata: &ObjectMeta) -> bool {
         let owned = metadata.owner_references.iter().flatten().any(|owner| owner.uid == self.site.owner.uid);
         let label = |key: &str, value: &str| {
             metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|found| found == value)
@@ -245,28 +248,47 @@ impl Writer<'_> {
     /// meantime, stays.
     async fn remove<K: Resource>(&mut self, live: Option<&Arc<K>>, kind: K::DynamicType) -> Option<Arc<K>> {
         let live = live?;
-        if live.meta().deletion_timestamp.is_some() || !self.ours(live.meta()) {
-            return Some(live.clone());
-        }
-        let api = self.api::<K>(&kind);
-        let name = live.name_any();
         let conditions = Preconditions { uid: live.uid(), resource_version: live.resource_version() };
-        match api.delete(&name, &DeleteParams::default().preconditions(conditions)).await {
+        let gone = self.delete::<K>(live.meta(), conditions, &kind).await;
+        (!gone).then(|| live.clone())
+    }
+
+    /// Deletes the certificate's Secret, whatever cert-manager does to it meanwhile.
+    async fn remove_secret(&mut self, live: Option<&PartialObjectMeta<Secret>>) {
+        if let Some(live) = live {
+            let conditions = Preconditions { uid: live.uid(), resource_version: None };
+            self.delete::<Secret>(&live.metadata, conditions, &()).await;
+        }
+    }
+
+    /// Deletes one object of ours. True if it is gone.
+    async fn delete<K: Resource>(
+        &mut self,
+        live: &ObjectMeta,
+        conditions: Preconditions,
+        kind: &K::DynamicType,
+    ) -> bool {
+        if live.deletion_timestamp.is_some() || !self.ours(live) {
+            return false;
+        }
+        let name = live.name.as_deref().unwrap_or_default();
+        let object = format!("{} {name}", K::kind(kind));
+        match self.api::<K>(kind).delete(name, &DeleteParams::default().preconditions(conditions)).await {
             Ok(_) => {
-                tracing::info!(object = format!("{} {name}", K::kind(&kind)), "deleted an object");
-                self.count(&K::kind(&kind));
-                None
+                tracing::info!(object, "deleted an object");
+                self.count(&K::kind(kind));
+                true
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            Err(kube::Error::Api(status)) if status.code == 404 => true,
             Err(source) => {
-                self.errors.push(sort("deleting", format!("{} {name}", K::kind(&kind)), source));
-                Some(live.clone())
+                self.errors.push(sort("deleting", object, source));
+                false
             }
         }
     }
 
     /// Makes the Secret that cert-manager wrote go with the resource. Its UID keeps the patch from making an empty one.
-    async fn own_certificate_secret(&mut self, live: Option<&kube::api::PartialObjectMeta<Secret>>) {
+    async fn own_certificate_secret(&mut self, live: Option<&PartialObjectMeta<Secret>>) {
         let Some(live) = live else { return };
         let owned = live.owner_references().iter().any(|owner| owner.uid == self.site.owner.uid);
         if owned || live.metadata.deletion_timestamp.is_some() {
@@ -281,21 +303,6 @@ impl Writer<'_> {
         match server_side_apply(&api, &name, &patch).await {
             Ok(_) => self.count("Secret"),
             Err(source) => self.errors.push(sort("owning", format!("Secret {name}"), source)),
-        }
-    }
-
-    async fn remove_secret(&mut self, live: Option<&kube::api::PartialObjectMeta<Secret>>) {
-        let Some(live) = live.filter(|live| self.ours(&live.metadata) && live.metadata.deletion_timestamp.is_none())
-        else {
-            return;
-        };
-        let name = live.name_any();
-        let conditions = Preconditions { uid: live.uid(), resource_version: None };
-        let api = self.api::<Secret>(&());
-        match api.delete(&name, &DeleteParams::default().preconditions(conditions)).await {
-            Ok(_) => self.count("Secret"),
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(source) => self.errors.push(sort("deleting", format!("Secret {name}"), source)),
         }
     }
 

@@ -2,9 +2,9 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::owned;
+use crate::cert_manager;
 use crate::names;
 use crate::validate::{Certificate, Site};
-use crate::watch;
 
 /// cert-manager's Certificate for every host of the site; `None` where the certificate does not come from an issuer.
 ///
@@ -12,7 +12,7 @@ use crate::watch;
 /// anew at each renewal.
 pub fn certificate(site: &Site) -> Option<DynamicObject> {
     let Certificate::Issued(issuer) = &site.tls else { return None };
-    let mut object = DynamicObject::new(&site.name, &watch::certificate());
+    let mut object = DynamicObject::new(&site.name, &cert_manager::certificate());
     object.metadata = owned(site, &site.name);
     object.data = json!({
         "spec": {

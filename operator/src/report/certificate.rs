@@ -4,7 +4,8 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::conditions::Verdict;
-use crate::observe::{Observed, Presence};
+use crate::observe::Observed;
+use crate::presence::Presence;
 use crate::validate::{Certificate, Site};
 
 /// How long ingress controllers take at most to serve a certificate that was just written: Traefik gathers changes for 2 s.
@@ -121,7 +122,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::observe::Challenge;
+    use crate::cert_manager::Challenge;
     use crate::observe::tests_support::{empty_observed, whiteboard};
     use crate::validate::validate;
 

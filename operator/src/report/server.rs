@@ -6,8 +6,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 use super::conditions::{Verdict, seconds};
+use crate::class::Class;
 use crate::names;
-use crate::observe::{Class, Observed};
+use crate::observe::Observed;
 use crate::plan::Plan;
 use crate::validate::Site;
 

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Outcome, status};
 use crate::apply;
+use crate::observe::Observed;
 use crate::observe::tests_support::{empty_observed, whiteboard};
-use crate::observe::{Observed, Presence};
 use crate::plan::plan;
+use crate::presence::Presence;
 use crate::validate::{Refusal, validate};
 
 fn from<T: serde::de::DeserializeOwned>(value: Value) -> Arc<T> {
