@@ -12,6 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use crate::audit::{self, Write};
 use crate::cache::Cache;
 use crate::env::Environment;
+use crate::kubectl::Kubectl;
 use crate::node::{AUDIT_LOG, NODE};
 use crate::process::{self, ProcessError};
 use crate::provider::Provider;
@@ -48,8 +49,7 @@ fn client_failed<E: std::error::Error + Send + Sync + 'static>(action: &'static 
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    kubeconfig: PathBuf,
-    kubectl: PathBuf,
+    kubectl: Kubectl,
     authority: Option<PathBuf>,
     /// The provider of our own node.
     own: Option<Provider>,
@@ -100,17 +100,13 @@ impl Cluster {
             .await
             .map_err(client_failed("reading the kubeconfig"))?;
         let client = Client::try_from(config).map_err(client_failed("making a client"))?;
-        Ok(Self { client, kubeconfig, kubectl, authority, own, address: OnceLock::new() })
+        let kubectl = Kubectl::new(&kubectl, &kubeconfig);
+        Ok(Self { client, kubectl, authority, own, address: OnceLock::new() })
     }
 
     /// A client with the rights of the kubeconfig.
     pub fn client(&self) -> Client {
         self.client.clone()
-    }
-
-    /// For programs that read a kubeconfig.
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
     }
 
     /// The certificate to trust for the cluster's sites, where they are not publicly trusted.
@@ -125,19 +121,12 @@ impl Cluster {
 
     /// What `kubectl` prints.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, ClusterError> {
-        Ok(process::read(&self.kubectl_command(arguments), QUESTION)?)
+        Ok(process::read(&self.kubectl.command(arguments), QUESTION)?)
     }
 
     /// What `kubectl` prints when it reads `manifest`: `cluster.kubectl_with(&["apply", "-f", "-"], yaml)`.
     pub fn kubectl_with(&self, arguments: &[&str], manifest: &str) -> Result<String, ClusterError> {
-        Ok(process::feed(&self.kubectl_command(arguments), manifest, QUESTION)?)
-    }
-
-    /// A `kubectl` command for what runs longer or beside the test (port-forward, logs --follow).
-    pub fn kubectl_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.kubectl);
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
-        command
+        Ok(process::feed(&self.kubectl.command(arguments), manifest, QUESTION)?)
     }
 
     /// The node's address, where the ingress controller answers on 80 and 443.
@@ -216,9 +205,7 @@ impl Namespace {
     /// Waits for a condition of an object: `wait("pod/lesson", "condition=Ready", 60 s)`.
     pub fn wait(&self, object: &str, condition: &str, limit: Duration) -> Result<(), ClusterError> {
         let condition = format!("--for={condition}");
-        let timeout = format!("--timeout={}s", limit.as_secs());
-        let command = self.cluster.kubectl_command(&["--namespace", &self.name, "wait", object, &condition, &timeout]);
-        process::read(&command, limit + Duration::from_secs(10))?;
+        self.cluster.kubectl.wait(&["--namespace", &self.name, "wait", object, &condition], limit)?;
         Ok(())
     }
 }

@@ -19,5 +19,7 @@ mod install;
 mod lesson;
 #[path = "cluster/refusals.rs"]
 mod refusals;
+#[path = "cluster/release.rs"]
+mod release;
 #[path = "cluster/site.rs"]
 mod site;
