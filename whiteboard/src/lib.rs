@@ -15,3 +15,4 @@ pub mod serve;
 pub mod settings;
 pub mod shutdown;
 pub mod store;
+pub mod websocket;

@@ -1,0 +1,340 @@
+//! One connection: reads when something came, writes when something waits, sleeps otherwise.
+
+use super::decoder::{Decoder, Found, Kind, Message, Violation};
+use super::{Config, Frame};
+use bytes::{Buf, Bytes};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::futures::Notified;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+/// Bytes that a thread reads at a time, whichever of its connections they are from.
+const READ: usize = 64 << 10;
+
+/// Chunks that go into one system call.
+const CHUNKS: usize = 64;
+
+/// Bytes taken from the queue at a time, about.
+const TAKE: usize = 256 << 10;
+
+/// Places for chunks that a connection keeps while nothing waits.
+const KEPT: usize = 8;
+
+/// Writes in a row before the peer is listened to.
+const WRITES: usize = 4;
+
+thread_local! {
+    /// What is read goes through here, so that a connection that waits has no buffer.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// What a connection sends: a queue that others fill.
+pub trait Outgoing: Sync {
+    /// Appends to `chunks` what waits, oldest first, until about `bytes`.
+    fn take(&self, chunks: &mut VecDeque<Bytes>, bytes: usize) -> Taken;
+
+    /// Resolves when something was queued, or the queue was closed, since the last call. One waiter at a time.
+    fn changed(&self) -> Notified<'_>;
+}
+
+/// What [`Outgoing::take`] found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken {
+    /// The newest [`Frame::version`] among what was taken.
+    pub version: Option<u64>,
+    /// The queue is empty now, and nothing more will be queued.
+    pub closed: bool,
+    /// There is more.
+    pub more: bool,
+}
+
+/// What happened on a connection.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// A whole message.
+    Text(&'a str),
+    Binary(&'a [u8]),
+    /// The answer to a ping; pings of the peer are answered without asking.
+    Pong(&'a [u8]),
+    /// A frame with this version has been given to the kernel.
+    Sent(u64),
+    /// The deadline has come.
+    Deadline,
+    /// The queue was closed and everything in it has been given to the kernel.
+    Closing,
+    Ended(Ended),
+}
+
+/// Why there is nothing more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer closes, with this code.
+    ByPeer(Option<u16>),
+    /// The connection was cut.
+    Lost,
+    /// The peer took nothing for [`Config::write_timeout`].
+    TooSlow,
+    Violation(Violation),
+}
+
+/// What one look at the connection gave.
+enum Step {
+    Found(Found),
+    Sent(u64),
+    Deadline,
+    Closing,
+    Ended(Ended),
+}
+
+/// The server's end of a WebSocket.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    decoder: Decoder,
+    /// Taken from the queue and not yet given to the kernel.
+    sending: VecDeque<Bytes>,
+    /// The answer to the newest ping; older ones need none (section 5.5.3).
+    pong: Option<Bytes>,
+    /// The newest version in `sending`.
+    version: Option<u64>,
+    /// Since when the kernel takes nothing.
+    blocked: Option<Instant>,
+    /// Armed for a moment that is not later than the next deadline; kept, because deadlines mostly move on.
+    timer: Option<Pin<Box<Sleep>>>,
+    config: Config,
+    ended: Option<Ended>,
+}
+
+impl Connection {
+    /// Serves a socket whose handshake is done; `read` is what was read behind it.
+    pub fn new(stream: TcpStream, read: &[u8], config: Config) -> Self {
+        // Small messages go out at once. A socket that refuses this is gone, as reading will show.
+        let _ = stream.set_nodelay(true);
+        let mut decoder = Decoder::new(config.max_message);
+        decoder.feed(read);
+        Self {
+            stream,
+            decoder,
+            sending: VecDeque::new(),
+            pong: None,
+            version: None,
+            blocked: None,
+            timer: None,
+            config,
+            ended: None,
+        }
+    }
+
+    /// Waits for the next thing to do; meanwhile, what is queued goes out. Cancel safe.
+    pub async fn next(&mut self, queue: &impl Outgoing, deadline: Instant) -> Next<'_> {
+        if let Some(ended) = self.ended {
+            return Next::Ended(ended);
+        }
+        let step = {
+            let mut changed = pin!(queue.changed());
+            poll_fn(|cx| {
+                loop {
+                    if let Poll::Ready(step) = self.poll_step(cx, queue, deadline) {
+                        return Poll::Ready(step);
+                    }
+                    if changed.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    changed.set(queue.changed());
+                }
+            })
+            .await
+        };
+        let ended = match step {
+            Step::Found(Found { kind: Kind::Close(code), .. }) => Ended::ByPeer(code),
+            Step::Found(found) => return self.show(&found),
+            Step::Sent(version) => return Next::Sent(version),
+            Step::Deadline => return Next::Deadline,
+            Step::Closing => return Next::Closing,
+            Step::Ended(ended) => ended,
+        };
+        self.ended = Some(ended);
+        Next::Ended(ended)
+    }
+
+    fn show(&self, found: &Found) -> Next<'_> {
+        match self.decoder.message(found) {
+            Message::Text(text) => Next::Text(text),
+            Message::Binary(bytes) => Next::Binary(bytes),
+            Message::Pong(bytes) => Next::Pong(bytes),
+            Message::Ping(_) | Message::Close(_) => unreachable!("answered before"),
+        }
+    }
+
+    /// Sends a frame behind what has been taken from the queue already; for what belongs to this connection only.
+    /// It goes out with the next [`Self::next`].
+    pub fn queue(&mut self, frame: &Frame) {
+        self.sending.push_back(frame.wire().clone());
+    }
+
+    /// Says goodbye: our closing frame with a code and a reason, or the answer to the peer's. Waits for the peer's
+    /// answer, [`Config::close_timeout`] at most: closing earlier could cut off what was written last.
+    pub async fn close(mut self, code: u16, reason: &str) {
+        let by_peer = match self.ended {
+            Some(Ended::Lost) => return,
+            Some(Ended::ByPeer(code)) => Some(code.unwrap_or(1000)),
+            _ => None,
+        };
+        let until = Instant::now() + self.config.close_timeout;
+        self.sending.push_back(Frame::close(by_peer.unwrap_or(code), reason).wire().clone());
+        let _ = timeout_at(until, async {
+            if poll_fn(|cx| self.poll_write(cx)).await.is_err() || by_peer.is_some() {
+                return;
+            }
+            // After a violation nothing can be understood any more: it is read away until the peer closes.
+            let mut understood = !matches!(self.ended, Some(Ended::Violation(_)));
+            while let Ok(1..) = poll_fn(|cx| self.poll_read(cx, understood)).await {
+                while understood && let Some(message) = self.decoder.decode().transpose() {
+                    match message {
+                        Ok(Message::Close(_)) => return,
+                        Ok(_) => {}
+                        Err(_) => understood = false,
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>, queue: &impl Outgoing, deadline: Instant) -> Poll<Step> {
+        loop {
+            // The queue again after each message: answers to it go out with the rest.
+            if let Some(step) = self.send(cx, queue) {
+                return Poll::Ready(step);
+            }
+            let found = match self.decoder.advance() {
+                Ok(found) => found,
+                Err(violation) => return Poll::Ready(Step::Ended(Ended::Violation(violation))),
+            };
+            match found {
+                Some(found) if found.kind == Kind::Ping => {
+                    if let Message::Ping(payload) = self.decoder.message(&found) {
+                        self.pong = Some(Frame::pong(payload).wire().clone());
+                    }
+                }
+                Some(found) => return Poll::Ready(Step::Found(found)),
+                None => match self.poll_read(cx, true) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Step::Ended(Ended::Lost)),
+                    Poll::Pending => return self.poll_deadline(cx, deadline).map(|()| self.late(deadline)),
+                },
+            }
+        }
+    }
+
+    /// What it means that the timer has fired.
+    fn late(&self, deadline: Instant) -> Step {
+        let blocked = self.blocked.map(|since| since + self.config.write_timeout);
+        if blocked.is_some_and(|until| until <= deadline) { Step::Ended(Ended::TooSlow) } else { Step::Deadline }
+    }
+
+    /// Sends what waits, as far as the kernel takes it.
+    fn send(&mut self, cx: &mut Context<'_>, queue: &impl Outgoing) -> Option<Step> {
+        for _ in 0..WRITES {
+            let mut last = false;
+            if self.sending.is_empty() {
+                self.sending.extend(self.pong.take());
+                let taken = queue.take(&mut self.sending, TAKE);
+                if self.sending.is_empty() {
+                    return taken.closed.then_some(Step::Closing);
+                }
+                self.version = taken.version.max(self.version);
+                last = !taken.more && !taken.closed;
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Some(Step::Ended(Ended::Lost)),
+                Poll::Pending => {
+                    let since = *self.blocked.get_or_insert_with(Instant::now);
+                    return (since.elapsed() >= self.config.write_timeout).then_some(Step::Ended(Ended::TooSlow));
+                }
+            }
+            if let Some(version) = self.version.take() {
+                return Some(Step::Sent(version));
+            }
+            if last {
+                return None;
+            }
+        }
+        // The others have their turn first.
+        cx.waker().wake_by_ref();
+        None
+    }
+
+    /// Gives `sending` to the kernel, many chunks at a time.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.sending.is_empty() {
+            let mut slices = [IoSlice::new(&[]); CHUNKS];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(&self.sending) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            let mut written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.blocked = None;
+            while let Some(chunk) = self.sending.front_mut()
+                && written > 0
+            {
+                let part = written.min(chunk.len());
+                written -= part;
+                if part < chunk.len() {
+                    chunk.advance(part);
+                } else {
+                    self.sending.pop_front();
+                }
+            }
+        }
+        if self.sending.capacity() > KEPT {
+            self.sending = VecDeque::new();
+        }
+        self.blocked = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads, and feeds the decoder if so wished; the number of bytes, 0 at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, feed: bool) -> Poll<io::Result<usize>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if feed {
+                self.decoder.feed(buffer.filled());
+            }
+            Poll::Ready(Ok(buffer.filled().len()))
+        })
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let blocked = self.blocked.map(|since| since + self.config.write_timeout);
+        let wanted = blocked.map_or(deadline, |blocked| blocked.min(deadline));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(wanted)));
+        if timer.deadline() > wanted {
+            timer.as_mut().reset(wanted);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= wanted {
+                return Poll::Ready(());
+            }
+            // Armed for an earlier deadline that has moved on since.
+            timer.as_mut().reset(wanted);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -1,0 +1,258 @@
+use super::*;
+use crate::websocket::Upgrade;
+use axum::Router;
+use axum::routing::get;
+use futures_util::{SinkExt, StreamExt};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio_tungstenite::tungstenite::Message as Theirs;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::Frame as TheirFrame};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// The plainest queue.
+#[derive(Default)]
+struct Waiting {
+    frames: Mutex<(VecDeque<Frame>, bool)>,
+    wake: Notify,
+}
+
+impl Waiting {
+    fn push(&self, frame: Frame) {
+        self.frames.lock().unwrap().0.push_back(frame);
+        self.wake.notify_one();
+    }
+
+    fn close(&self) {
+        self.frames.lock().unwrap().1 = true;
+        self.wake.notify_one();
+    }
+}
+
+impl Outgoing for Waiting {
+    fn take(&self, chunks: &mut VecDeque<Bytes>, bytes: usize) -> Taken {
+        let (frames, closed) = &mut *self.frames.lock().unwrap();
+        let (mut version, mut size) = (None, 0);
+        while size < bytes
+            && let Some(frame) = frames.pop_front()
+        {
+            size += frame.len();
+            version = frame.version.max(version);
+            chunks.push_back(frame.wire().clone());
+        }
+        Taken { version, closed: *closed && frames.is_empty(), more: !frames.is_empty() }
+    }
+
+    fn changed(&self) -> Notified<'_> {
+        self.wake.notified()
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_hours(1)
+}
+
+/// A server that answers `echo …` and writes down what happened otherwise.
+struct Server {
+    address: SocketAddr,
+    queue: Arc<Waiting>,
+    events: mpsc::UnboundedReceiver<String>,
+}
+
+impl Server {
+    async fn start(config: Config) -> Self {
+        let queue = Arc::new(Waiting::default());
+        let (told, events) = mpsc::unbounded_channel();
+        let waiting = queue.clone();
+        let serve = async move |upgrade: Upgrade| {
+            upgrade.accept(config, async move |mut connection| {
+                let code = loop {
+                    let event = match connection.next(&*waiting, later()).await {
+                        Next::Text(text) if text.starts_with("echo ") => {
+                            waiting.push(Frame::plain(&text[5..]));
+                            continue;
+                        }
+                        Next::Text(text) => format!("text {text}"),
+                        Next::Binary(bytes) => format!("binary {}", bytes.len()),
+                        Next::Pong(bytes) => format!("pong {bytes:?}"),
+                        Next::Sent(version) => format!("sent {version}"),
+                        Next::Deadline => "deadline".to_owned(),
+                        Next::Closing => break 1012,
+                        Next::Ended(ended) => {
+                            let _ = told.send(format!("{ended:?}"));
+                            break if let Ended::Violation(violation) = ended { violation.code() } else { 1013 };
+                        }
+                    };
+                    let _ = told.send(event);
+                };
+                connection.close(code, "goodbye").await;
+                let _ = told.send("closed".to_owned());
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, Router::new().route("/", get(serve))).into_future());
+        Self { address, queue, events }
+    }
+
+    async fn client(&self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+        connect_async(format!("ws://{}/", self.address)).await.unwrap().0
+    }
+
+    async fn event(&mut self) -> String {
+        tokio::time::timeout(PATIENCE, self.events.recv()).await.unwrap().unwrap()
+    }
+}
+
+fn goodbye(code: u16) -> Theirs {
+    Theirs::Close(Some(CloseFrame { code: code.into(), reason: "goodbye".into() }))
+}
+
+#[tokio::test]
+async fn messages_go_both_ways() {
+    let mut server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    for text in [String::new(), "é".to_owned(), "x".repeat(125), "y".repeat(60_000), "z".repeat(900_000)] {
+        client.send(Theirs::text(format!("echo {text}"))).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), Theirs::text(text));
+    }
+    client.send(Theirs::binary(vec![7; 70_000])).await.unwrap();
+    assert_eq!(server.event().await, "binary 70000");
+    client.send(Theirs::Ping(vec![1, 2].into())).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Theirs::Pong(vec![1, 2].into()));
+    server.queue.push(Frame::ping(&[3]));
+    assert_eq!(client.next().await.unwrap().unwrap(), Theirs::Ping(vec![3].into()));
+    client.flush().await.unwrap();
+    assert_eq!(server.event().await, "pong [3]");
+    server.queue.push(Frame::plain("board").carrying(Some(5), true));
+    assert_eq!(client.next().await.unwrap().unwrap(), Theirs::text("board"));
+    assert_eq!(server.event().await, "sent 5");
+}
+
+#[tokio::test]
+async fn fragments_with_a_ping_between_them_are_one_message() {
+    let mut server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    let part = |data, last, text: &'static str| Theirs::Frame(TheirFrame::message(text, OpCode::Data(data), last));
+    client.send(part(Data::Text, false, "one ")).await.unwrap();
+    client.send(Theirs::Ping(vec![9].into())).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Theirs::Pong(vec![9].into()), "before the message is whole");
+    client.send(part(Data::Continue, true, "message")).await.unwrap();
+    assert_eq!(server.event().await, "text one message");
+}
+
+#[tokio::test]
+async fn many_frames_arrive_whole_and_in_order_at_a_slow_reader() {
+    let server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    // Far more than the kernel's buffers take, in frames of very different sizes.
+    let sizes: Vec<usize> = (0..3000).map(|n| 10 + n * 7919 % 20_000).collect();
+    for (n, size) in sizes.iter().enumerate() {
+        server.queue.push(Frame::build(*size, |text| write!(text, "{n:0size$}").unwrap()));
+    }
+    server.queue.close();
+    for (n, size) in sizes.into_iter().enumerate() {
+        assert_eq!(client.next().await.unwrap().unwrap(), Theirs::text(format!("{n:0size$}")));
+    }
+    assert_eq!(client.next().await.unwrap().unwrap(), goodbye(1012));
+}
+
+#[tokio::test]
+async fn either_side_may_close() {
+    let mut server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    server.queue.push(Frame::plain("last words"));
+    server.queue.close();
+    assert_eq!(client.next().await.unwrap().unwrap(), Theirs::text("last words"));
+    assert_eq!(client.next().await.unwrap().unwrap(), goodbye(1012));
+    assert!(client.next().await.is_none(), "the handshake is complete and the server hangs up");
+    assert_eq!(server.event().await, "closed");
+
+    let mut server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    client.close(Some(CloseFrame { code: 4000.into(), reason: "enough".into() })).await.unwrap();
+    assert_eq!(server.event().await, "ByPeer(Some(4000))");
+    let Theirs::Close(Some(answer)) = client.next().await.unwrap().unwrap() else { panic!("no answer") };
+    assert_eq!(u16::from(answer.code), 4000);
+
+    let mut server = Server::start(Config::default()).await;
+    drop(server.client().await);
+    assert_eq!(server.event().await, "Lost");
+    assert_eq!(server.event().await, "closed");
+}
+
+#[tokio::test]
+async fn violations_are_answered_by_their_code() {
+    let raw = |bytes: &[u8]| bytes.to_vec();
+    for (bytes, code) in [
+        (raw(b"\x81\x05Hello"), 1002),
+        (raw(b"\x81\x81\0\0\0\0\xff"), 1007),
+        // A message over the limit, of which a part has arrived already: it is read away, so that the answer arrives.
+        ([raw(b"\x81\xff\0\0\0\0\0\x0f\xff\xff\0\0\0\0"), vec![b'x'; 500_000]].concat(), 1009),
+    ] {
+        let mut server = Server::start(Config { max_message: 1000, ..Config::default() }).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream
+            .write_all(
+                b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                  sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            )
+            .await
+            .unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        let text = String::from_utf8_lossy(&answer);
+        assert!(text.starts_with("HTTP/1.1 101 "), "{text}");
+        assert!(text.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{text}");
+        let end = [&[0x88, 9][..], &u16::to_be_bytes(code), b"goodbye"].concat();
+        assert!(answer.ends_with(&end), "{answer:?}");
+        assert!(server.event().await.starts_with("Violation("));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_too_slow() {
+    let config = Config { write_timeout: Duration::from_millis(200), ..Config::default() };
+    let mut server = Server::start(config).await;
+    let client = server.client().await;
+    for _ in 0..200 {
+        server.queue.push(Frame::plain("x".repeat(100_000)));
+    }
+    assert_eq!(server.event().await, "TooSlow");
+    drop(client);
+}
+
+#[tokio::test]
+async fn deadlines_come_once_each_even_when_they_move() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, &[], Config::default());
+    let queue = Waiting::default();
+    peer.write_all(b"\x81\x80\0\0\0\0").await.unwrap();
+    let start = Instant::now();
+    let soon = start + Duration::from_millis(50);
+    assert!(matches!(connection.next(&queue, soon).await, Next::Text("")));
+    assert!(matches!(connection.next(&queue, soon).await, Next::Deadline));
+    assert!(Instant::now() >= soon);
+    let then = soon + Duration::from_millis(80);
+    assert!(matches!(connection.next(&queue, then).await, Next::Deadline));
+    assert!(Instant::now() >= then, "the timer of before does not count");
+    let sooner = Instant::now();
+    let next = tokio::time::timeout(Duration::from_millis(1), connection.next(&queue, later()));
+    assert!(next.await.is_err(), "and waiting can be given up");
+    assert!(matches!(connection.next(&queue, sooner).await, Next::Deadline), "an earlier one counts at once");
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let connection = size_of::<Connection>();
+    assert!(connection <= 400, "{connection} bytes");
+}
