@@ -1,7 +1,7 @@
 //! What a backup says of itself, in the file beside it, and how backups are named and listed.
 
 use super::BackupError;
-use crate::store::reader::Counts;
+use crate::store::examine::Counts;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -18,6 +18,9 @@ pub struct Manifest {
     pub boards: u64,
     pub operations: u64,
     pub strokes: u64,
+    /// Images; none in backups of releases that kept none.
+    #[serde(default)]
+    pub files: u64,
     /// SHA-256 of `NAME.db` in hexadecimal.
     pub sha256: String,
     /// Version of the tables in it.
@@ -28,7 +31,7 @@ pub struct Manifest {
 
 impl Manifest {
     pub fn counts(&self) -> Counts {
-        Counts { boards: self.boards, operations: self.operations, strokes: self.strokes }
+        Counts { boards: self.boards, operations: self.operations, strokes: self.strokes, files: self.files }
     }
 
     /// Reads the manifest of a database file; none if there is no file for it.
@@ -108,6 +111,7 @@ pub(super) mod tests {
             boards: 1,
             operations: 2,
             strokes: 3,
+            files: 4,
             sha256: "00".into(),
             schema: 1,
             version: "0.1.0".into(),

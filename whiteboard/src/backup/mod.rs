@@ -12,7 +12,7 @@ pub mod take;
 pub mod verify;
 
 use crate::store::StoreError;
-use crate::store::reader::ExamineError;
+use crate::store::examine::ExamineError;
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use super::manifest::{Manifest, database_path, list};
 use super::verify::check;
 use super::{BackupError, digest};
-use crate::store::reader::Counts;
+use crate::store::examine::Counts;
 use crate::store::{DATABASE, DataLock, Reader, disk, disk::Temporary};
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -126,6 +126,7 @@ async fn fetch_and_prove(
         boards: found.counts.boards,
         operations: found.counts.operations,
         strokes: found.counts.strokes,
+        files: found.counts.files,
         sha256: found.sha256.to_string(),
         schema: found.schema,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -171,7 +172,7 @@ mod tests {
         crate::store::schema::open(&database).unwrap();
         take(&order(7)).await.unwrap();
         let connection = crate::store::schema::open(&database).unwrap();
-        connection.execute_batch("INSERT INTO boards VALUES (1, 'classroom', 'x', 0); INSERT INTO operations VALUES (1, 1, 1, 0, 'broken')").unwrap();
+        connection.execute_batch("INSERT INTO boards (id, dialect, code, created) VALUES (1, 'classroom', 'x', 0); INSERT INTO operations VALUES (1, 1, 1, 0, 'broken')").unwrap();
         let error = take(&order(1)).await.unwrap_err().to_string();
         assert!(error.contains("cannot be read"), "{error}");
         let names: Vec<_> =

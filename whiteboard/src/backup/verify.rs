@@ -3,7 +3,7 @@
 use super::BackupError;
 use super::digest::{self, Sha256Hex};
 use super::manifest::{Manifest, database_path, list};
-use crate::store::reader::Counts;
+use crate::store::examine::Counts;
 use crate::store::{DATABASE, Reader, schema};
 use serde::Serialize;
 use std::fmt::Write;
@@ -126,14 +126,14 @@ mod tests {
         std::fs::create_dir(&data).unwrap();
         let connection = schema::open(&data.join(DATABASE)).unwrap();
         connection
-            .execute_batch(r#"INSERT INTO boards VALUES (1, 'classroom', 'x', 0); INSERT INTO operations VALUES (1, 1, 1, 0, '{"update":[[0,0,[1,2]]]}')"#)
+            .execute_batch(r#"INSERT INTO boards (id, dialect, code, created) VALUES (1, 'classroom', 'x', 0); INSERT INTO operations VALUES (1, 1, 1, 0, '{"update":[[0,0,[1,2]]]}')"#)
             .unwrap();
         assert!(matches!(verify(directory.path()), Err(BackupError::None(_))));
         assert!(verify(&directory.path().join("nowhere")).is_err());
         let from = Source::Directory(data.clone());
         let order = Order { from, token_file: None, to: to.clone(), keep: 7, patience: Duration::ZERO };
         let taken = take(&order).await.unwrap().manifest;
-        assert_eq!(taken.counts(), Counts { boards: 1, operations: 1, strokes: 2 });
+        assert_eq!(taken.counts(), Counts { boards: 1, operations: 1, strokes: 2, files: 0 });
 
         let good = |path: &Path| verify(path).unwrap().iter().map(|verdict| verdict.good).collect::<Vec<_>>();
         assert_eq!((good(&data), good(&to)), (vec![true], vec![true]));

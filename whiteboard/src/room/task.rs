@@ -4,6 +4,7 @@ use super::Shared;
 use super::hub::{Hub, units};
 use super::outbox::Outbox;
 use super::pending::{Held, Pending};
+use crate::board::classroom::state::State;
 use crate::board::classroom::{Action, Classroom, Event};
 use crate::board::core::{ClientId, Core, Durable, Effect, Moment, Opening, Outcome, Request, To};
 use crate::metrics::Closed;
@@ -112,7 +113,7 @@ pub(super) async fn run(
     room.leave(&permits);
 }
 
-async fn load(shared: &Shared, name: &BoardName) -> Result<Loaded, StoreError> {
+async fn load(shared: &Shared, name: &BoardName) -> Result<Loaded<State>, StoreError> {
     let (reader, name) = (shared.store.reader.clone(), name.clone());
     let path = reader.path().to_owned();
     match tokio::task::spawn_blocking(move || reader.load(&name)).await {
@@ -149,7 +150,7 @@ async fn turn_away(
 }
 
 impl Room {
-    fn new(shared: Shared, name: BoardName, loaded: Loaded, done: mpsc::UnboundedSender<Committed>) -> Self {
+    fn new(shared: Shared, name: BoardName, loaded: Loaded<State>, done: mpsc::UnboundedSender<Committed>) -> Self {
         Self {
             classroom: Classroom::open(loaded.state, opening(&shared, loaded.seq, loaded.idle)),
             shared,

@@ -3,9 +3,13 @@
 //! An append is answered when it is on disk (WAL, `synchronous=FULL`), never before. What arrives while a commit is
 //! under way goes into the next one (group commit); an idle store commits at once.
 
+pub mod clock;
+pub mod dialects;
 pub mod disk;
+pub mod examine;
 pub mod lock;
 pub mod reader;
+pub mod registry;
 pub mod schema;
 pub mod writer;
 
@@ -43,6 +47,14 @@ pub enum StoreError {
     Database { path: PathBuf, source: rusqlite::Error },
     #[error("The board {code:?} in {path} cannot be read: {source}. Restore it from a backup.")]
     Board { path: PathBuf, code: String, source: RecordError },
+    #[error(
+        "The board {code:?} in {path} cannot be read: the operation behind number {after} is missing. Restore it from a backup."
+    )]
+    Gap { path: PathBuf, code: String, after: u64 },
+    #[error("{0}")]
+    NotSaved(String),
+    #[error("The server is ending: nothing was changed. Try again when it is back.")]
+    Stopped,
     #[error("The disk that holds {path} has {free} bytes free, {needed} are needed. Make room on it.")]
     DiskFull { path: PathBuf, free: u64, needed: u64 },
 }
@@ -67,10 +79,31 @@ pub struct BoardName {
 }
 
 impl BoardName {
+    /// Socket.IO classrooms.
     pub const CLASSROOM: &'static str = "classroom";
+    /// CollabCanvas.
+    pub const CANVAS: &'static str = "canvas";
+    /// The native dialect.
+    pub const BOARD: &'static str = "board";
+    /// All dialects that this release knows.
+    pub const DIALECTS: [&'static str; 3] = [Self::CLASSROOM, Self::CANVAS, Self::BOARD];
 
     pub fn classroom(code: &str) -> Self {
         Self { dialect: Self::CLASSROOM, code: code.into() }
+    }
+
+    pub fn canvas(code: &str) -> Self {
+        Self { dialect: Self::CANVAS, code: code.into() }
+    }
+
+    pub fn board(code: &str) -> Self {
+        Self { dialect: Self::BOARD, code: code.into() }
+    }
+
+    /// The board `code` of the dialect of that name, if there is such a dialect.
+    pub fn of(dialect: &str, code: &str) -> Option<Self> {
+        let dialect = Self::DIALECTS.into_iter().find(|known| *known == dialect)?;
+        Some(Self { dialect, code: code.into() })
     }
 }
 

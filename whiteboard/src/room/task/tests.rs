@@ -115,7 +115,7 @@ async fn a_board_that_cannot_be_read_turns_people_away_and_leaves_the_others_alo
     let connection = schema::open(&bench.directory.path().join(DATABASE)).unwrap();
     connection
         .execute_batch(
-            "INSERT INTO boards VALUES (1, 'classroom', 'broken', 0); \
+            "INSERT INTO boards (id, dialect, code, created) VALUES (1, 'classroom', 'broken', 0); \
              INSERT INTO operations VALUES (1, 1, 1, 0, 'no JSON')",
         )
         .unwrap();
@@ -147,7 +147,7 @@ async fn a_long_log_gets_a_snapshot_that_says_the_same() {
     bench.hub.shutdown().await;
     bench.hub.shared().store.writer.close().await;
     let reader = crate::store::Reader::open(&bench.directory.path().join(DATABASE)).unwrap();
-    let loaded = reader.load(&BoardName::classroom("physics")).unwrap();
+    let loaded = reader.load::<crate::board::classroom::state::State>(&BoardName::classroom("physics")).unwrap();
     assert_eq!((loaded.seq, loaded.behind_snapshot), (SNAPSHOT_OPERATIONS + 10, 10));
     reader.examine().unwrap();
 }
