@@ -2,6 +2,13 @@
 
 pub mod action;
 pub mod element;
+pub mod elements;
 pub mod event;
 pub mod identity;
 pub mod object;
+pub mod operation;
+pub mod sessions;
+pub mod snapshot;
+pub mod state;
+pub mod step;
+pub mod undo;

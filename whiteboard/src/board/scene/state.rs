@@ -1,0 +1,194 @@
+//! The durable part of a native board: exactly what comes back after the process was killed.
+//!
+//! It changes by [`State::apply`] only, while the board is used and while its log is read, so both come to the same.
+
+use super::element::{Deleted, Element, GREATEST, Stamp};
+use super::elements::{Elements, Known, Owner};
+use super::identity::UserId;
+use super::operation::{Done, Edit, Operation, Pairs};
+use super::sessions::Sessions;
+use super::snapshot;
+use super::step::Part;
+use super::undo::{Gesture, Stacks, Way};
+use crate::board::core::{Durable, RecordError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A board as it is on disk.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub elements: Elements,
+    pub stacks: Stacks,
+    pub sessions: Sessions,
+    pub locked: bool,
+    pub quiz: bool,
+    /// None: nobody has given it a title through its log.
+    pub title: Option<Arc<str>>,
+    /// The board's look: keys and the JSON text of their values.
+    pub settings: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What an operation changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub edit: Edit,
+    /// Whose the elements of `edit` are, then whose the deleted ones.
+    pub owners: Vec<Owner>,
+}
+
+/// An operation that the board cannot have gone through.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Misfit {
+    #[error("element {id} is at version {has}, the operation's is {wants}")]
+    Older { id: Arc<str>, has: u64, wants: u64 },
+    #[error("element {0} is marked as deleted but stands among those that are there")]
+    Deleted(Arc<str>),
+    #[error(transparent)]
+    Step(#[from] super::undo::NoSuchStep),
+}
+
+impl State {
+    /// Does what the operation says. An error leaves the board as it was.
+    pub fn apply(&mut self, operation: &Operation) -> Result<Applied, Misfit> {
+        let Operation { by, session, id, at, done } = operation;
+        let applied = match done {
+            Done::Change { gesture, edit } => {
+                self.check(edit)?;
+                let (applied, parts) = self.edit(edit.clone(), *by, *at);
+                let gesture = gesture.map(|number| Gesture { session: session.clone(), number });
+                self.stacks.done(by.user, gesture, parts);
+                applied
+            }
+            Done::Undo { popped, edit } => self.take_back(Way::Undo, *popped, edit, *by, *at)?,
+            Done::Redo { popped, edit } => self.take_back(Way::Redo, *popped, edit, *by, *at)?,
+            Done::Clear { nonce } => {
+                let (applied, parts) = self.edit(self.clearing(*nonce), *by, *at);
+                self.stacks.done(by.user, None, parts);
+                applied
+            }
+            Done::Restore { edit, .. } => {
+                self.check(edit)?;
+                let (applied, parts) = self.edit(edit.clone(), *by, *at);
+                self.stacks.done(by.user, None, parts);
+                applied
+            }
+            Done::Lock(on) => {
+                self.locked = *on;
+                Applied::default()
+            }
+            Done::Quiz(on) => {
+                self.quiz = *on;
+                Applied::default()
+            }
+            Done::Title(title) => {
+                self.title = Some(title.clone());
+                Applied::default()
+            }
+            Done::Settings(pairs) => {
+                self.settings = self.merged(pairs);
+                Applied::default()
+            }
+        };
+        self.sessions.executed(by.user, session, *id);
+        self.elements.prune(*at);
+        Ok(applied)
+    }
+
+    /// The board's look with other values merged in.
+    pub fn merged(&self, pairs: &Pairs) -> BTreeMap<Arc<str>, Arc<str>> {
+        let mut settings = self.settings.clone();
+        for (key, value) in pairs {
+            if &**value == "null" {
+                settings.remove(key);
+            } else {
+                settings.insert(key.clone(), value.clone());
+            }
+        }
+        settings
+    }
+
+    /// The elements that are there, by id.
+    pub fn live(&self) -> Vec<Element> {
+        self.elements.iter().map(|(_, element)| element.clone()).collect()
+    }
+
+    /// What deletes every element.
+    fn clearing(&self, nonce: u64) -> Edit {
+        let next = |element: &Element| Stamp { version: element.version() + 1, nonce };
+        let deleted = self
+            .elements
+            .iter()
+            .filter(|(_, element)| element.version() < GREATEST)
+            .map(|(_, element)| Deleted { id: element.id().clone(), stamp: next(element) })
+            .collect();
+        Edit { elements: Vec::new(), deleted }
+    }
+
+    fn check(&self, edit: &Edit) -> Result<(), Misfit> {
+        let elements = edit.elements.iter().map(|element| (element.id(), element.stamp()));
+        let deleted = edit.deleted.iter().map(|one| (&one.id, one.stamp));
+        for (id, stamp) in elements.chain(deleted) {
+            let has = self.elements.get(id).map(Known::stamp);
+            if let Some(has) = has.filter(|has| !stamp.wins_over(*has)) {
+                return Err(Misfit::Older { id: id.clone(), has: has.version, wants: stamp.version });
+            }
+        }
+        match edit.elements.iter().find(|element| element.is_deleted()) {
+            Some(element) => Err(Misfit::Deleted(element.id().clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn take_back(&mut self, way: Way, popped: usize, edit: &Edit, by: Owner, at: i64) -> Result<Applied, Misfit> {
+        self.check(edit)?;
+        self.stacks.has(by.user, way, popped)?;
+        let (applied, parts) = self.edit(edit.clone(), by, at);
+        self.stacks.taken_back(by.user, way, popped, parts)?;
+        Ok(applied)
+    }
+
+    /// Changes the elements; gives what that did, for undo.
+    fn edit(&mut self, edit: Edit, by: Owner, at: i64) -> (Applied, Vec<Part>) {
+        let mut parts = Vec::new();
+        let mut owners = Vec::with_capacity(edit.elements.len() + edit.deleted.len());
+        for element in &edit.elements {
+            let before = self.elements.put(element.clone(), by);
+            owners.push(before.as_ref().map_or(by, |known| known.owner));
+            parts.extend(Part::between(before.as_ref().and_then(Known::live), Some(element)));
+        }
+        for deleted in &edit.deleted {
+            let before = self.elements.bury(deleted, by, by.user, at);
+            owners.push(before.as_ref().map_or(by, |known| known.owner));
+            parts.extend(Part::between(before.as_ref().and_then(Known::live), None));
+        }
+        (Applied { edit, owners }, parts)
+    }
+
+    /// The last executed request of a session, 0 if none is known.
+    pub fn last(&self, user: UserId, session: &Arc<str>) -> u64 {
+        self.sessions.last(user, session)
+    }
+}
+
+impl Durable for State {
+    fn replay(&mut self, record: &str) -> Result<(), RecordError> {
+        let operation = Operation::decode(record)?;
+        self.apply(&operation).map_err(|misfit| RecordError::Misfit(misfit.to_string()))?;
+        Ok(())
+    }
+
+    fn encode(&self) -> String {
+        snapshot::encode(self)
+    }
+
+    fn decode(text: &str) -> Result<Self, RecordError> {
+        snapshot::decode(text)
+    }
+
+    fn count(&self) -> u64 {
+        self.elements.count() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;
