@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod board;
 pub mod cli;
+pub mod exchange;
 pub mod http;
 pub mod logging;
 pub mod metrics;
