@@ -55,6 +55,7 @@ pub struct Metrics {
     pub deliveries: Counter,
     pub bytes_sent: Counter,
     pub superseded: Counter,
+    pub volatile_dropped: Counter,
     operations: Counter,
     commit_seconds: Histogram,
     commit_failures: Counter,
@@ -95,6 +96,7 @@ impl Default for Metrics {
             deliveries: Counter::default(),
             bytes_sent: Counter::default(),
             superseded: Counter::default(),
+            volatile_dropped: Counter::default(),
             operations: Counter::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             commit_failures: Counter::default(),
@@ -113,6 +115,8 @@ impl Default for Metrics {
         registry.register("deliveries", "Messages queued for clients", metrics.deliveries.clone());
         registry.register_with_unit("sent", "Payload sent to clients", Unit::Bytes, metrics.bytes_sent.clone());
         registry.register("superseded", "Whole boards left out for slow readers", metrics.superseded.clone());
+        let dropped = metrics.volatile_dropped.clone();
+        registry.register("volatile_dropped", "Volatile messages left out for slow readers", dropped);
         registry.register("operations", "Operations written to disk", metrics.operations.clone());
         let commit = metrics.commit_seconds.clone();
         registry.register_with_unit("commit", "Time from begin to durable commit", Unit::Seconds, commit);

@@ -3,21 +3,14 @@
 use super::{Public, error};
 use crate::metrics::Closed;
 use crate::protocol::engineio::session::{Session, Stage};
-use crate::protocol::engineio::{MAX_PAYLOAD, polling, websocket};
+use crate::protocol::engineio::{MAX_PAYLOAD, polling, websocket as transport};
+use crate::websocket::{self, Upgrade};
 use axum::body::Body;
 use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use tokio::time::timeout;
-
-/// Read buffer of a WebSocket: a stroke fits, and ten thousand idle ones cost little.
-const READ_BUFFER: usize = 4 << 10;
-
-/// Bytes that gather before they are written.
-const WRITE_BUFFER: usize = 16 << 10;
 
 /// The fields of a request's query.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,7 +78,7 @@ pub async fn get(
     State(public): State<Public>,
     uri: Uri,
     headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, websocket::Refused>,
 ) -> Response {
     if !public.origins.allow(&headers) {
         return forbidden();
@@ -118,7 +111,7 @@ async fn get_polling(public: &Public, query: Query) -> Result<Response, Fault> {
 fn get_websocket(
     public: &Public,
     query: Query,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    upgrade: Result<Upgrade, websocket::Refused>,
 ) -> Result<Response, Fault> {
     let registry = public.registry.clone();
     let existing = match &query.sid {
@@ -129,19 +122,19 @@ fn get_websocket(
     if registry.stopping.is_cancelled() {
         return Ok(stopping());
     }
-    let upgrade = upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(MAX_PAYLOAD)
-        .max_frame_size(MAX_PAYLOAD);
+    let config = websocket::Config {
+        max_message: MAX_PAYLOAD,
+        write_timeout: registry.timing.ping_timeout,
+        ..websocket::Config::default()
+    };
     // Counted, so that a stop waits until this client has been told.
     let token = registry.tasks.token();
-    Ok(upgrade.on_upgrade(async move |socket| {
+    Ok(upgrade.accept(config, async move |socket| {
         if let Some(session) = existing {
-            websocket::upgrade(socket, session, registry).await;
+            transport::upgrade(socket, session, registry).await;
         } else {
             let session = Arc::new(Session::new(&registry, query.session_code, Stage::Websocket));
-            websocket::serve(socket, session, registry).await;
+            transport::serve(socket, session, registry).await;
         }
         drop(token);
     }))

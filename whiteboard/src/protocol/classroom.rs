@@ -139,7 +139,7 @@ pub fn encode(event: &Event, undo_events: UndoEvents) -> Frame {
         Event::Error(message) => (event_text("error", &format!("{{\"message\":{}}}", quoted(message))), None, false),
         Event::Ack(id) => (ack(*id), None, false),
     };
-    Frame { text: text.into(), version, replaceable }
+    Frame::plain(text).carrying(version, replaceable)
 }
 
 #[cfg(test)]
@@ -226,13 +226,13 @@ mod tests {
             (Event::Error("a \"b\"".into()), r#"42["error",{"message":"a \"b\""}]"#),
             (Event::Ack(3), "433[]"),
         ] {
-            assert_eq!(encode(&event, UndoEvents::PathsUpdate).text.as_str(), expected);
+            assert_eq!(encode(&event, UndoEvents::PathsUpdate).text(), expected);
         }
         let undo = Event::Undone { version: 1, paths: paths() };
-        assert_eq!(encode(&undo, UndoEvents::Undo).text.as_str(), r#"42["undo",{"paths":[1]}]"#);
+        assert_eq!(encode(&undo, UndoEvents::Undo).text(), r#"42["undo",{"paths":[1]}]"#);
         assert!(!encode(&undo, UndoEvents::Undo).replaceable);
         let redo = Event::Redone { version: 1, paths: paths() };
-        assert_eq!(encode(&redo, UndoEvents::Undo).text.as_str(), r#"42["redo",{"paths":[1]}]"#);
+        assert_eq!(encode(&redo, UndoEvents::Undo).text(), r#"42["redo",{"paths":[1]}]"#);
         assert!(encode(&redo, UndoEvents::PathsUpdate).replaceable);
     }
 }

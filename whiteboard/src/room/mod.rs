@@ -1,13 +1,15 @@
 //! Boards in use: one task a board gives its requests their order, writes them down, and tells the others once they
 //! are on disk.
 
+pub mod batch;
 pub mod hub;
 pub mod outbox;
 mod pending;
 mod task;
 
+pub use crate::websocket::Frame;
 pub use hub::{Hub, Membership};
-pub use outbox::{Frame, Outbox};
+pub use outbox::Outbox;
 
 use crate::board::classroom::Event;
 use crate::metrics::Metrics;

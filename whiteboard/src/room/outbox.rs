@@ -1,41 +1,137 @@
 //! What waits to be sent to one client: bounded in bytes, with a written answer to "full".
 //!
-//! A reader that falls behind first loses whole boards that a newer one replaces (nothing is lost by that); if even
-//! the rest does not fit, the connection is closed: the client comes back by itself and gets the board as it is.
+//! A reader that falls behind first loses volatile messages (of each sender and kind the newest stays) and whole boards
+//! that a newer one replaces: nothing is lost by that. If even the rest does not fit, the connection is closed: the
+//! client comes back by itself and gets the board as it is, or what it missed.
 
-use crate::metrics::{Closed, Metrics};
-use axum::extract::ws::Utf8Bytes;
-use std::collections::VecDeque;
+use super::batch::Batch;
+use crate::board::core::{ClientId, Closed};
+use crate::metrics::Metrics;
+use crate::websocket::{Frame, Outgoing, Taken};
+use bytes::Bytes;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
-/// Bytes that may wait for one client.
+/// Bytes that may wait for one client, besides answers to itself.
 pub const CAPACITY: usize = 8 << 20;
+
+/// Bytes of answers to a client itself (the whole board, when it comes) that may wait on top: a board's limit, and more.
+pub const ANSWERS: usize = 96 << 20;
 
 /// Above this many waiting bytes a whole board replaces older ones. Below, every client gets every one, as before.
 pub const SUPERSEDE_ABOVE: usize = 256 << 10;
 
-/// A text ready for the wire, shared by all who receive it.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    pub text: Utf8Bytes,
-    /// The version of the list in it, for frames that carry one.
-    pub version: Option<u64>,
-    /// The frame says nothing that a later whole board does not say.
-    pub replaceable: bool,
+/// Above this many waiting bytes of volatile messages only the newest of each slot stay.
+pub const VOLATILE_ABOVE: usize = 64 << 10;
+
+/// If even these are more than this, volatile messages are dropped altogether until the client reads again.
+pub const VOLATILE_CAPACITY: usize = 1 << 20;
+
+/// Places that a queue keeps when it is empty.
+const KEPT: usize = 8;
+
+#[derive(Debug)]
+enum Waiting {
+    /// `answer`: only this client gets it, because of what it did.
+    Frame { frame: Frame, answer: bool },
+    /// Volatile messages of a tick, all but those that this client sent.
+    Batch { batch: Arc<Batch>, but: Option<ClientId> },
 }
 
-impl Frame {
-    pub fn plain(text: impl Into<Utf8Bytes>) -> Self {
-        Self { text: text.into(), version: None, replaceable: false }
+impl Waiting {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Frame { frame, .. } => frame.len(),
+            Self::Batch { batch, but } => batch.size(*but).1,
+        }
+    }
+
+    fn replaceable(&self) -> bool {
+        matches!(self, Self::Frame { frame, .. } if frame.replaceable)
+    }
+}
+
+/// Bytes waiting, by kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytewise {
+    frames: usize,
+    answers: usize,
+    volatile: usize,
+}
+
+impl Bytewise {
+    fn of(&mut self, waiting: &Waiting) -> &mut usize {
+        match waiting {
+            Waiting::Frame { answer: false, .. } => &mut self.frames,
+            Waiting::Frame { answer: true, .. } => &mut self.answers,
+            Waiting::Batch { .. } => &mut self.volatile,
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Frame>,
-    bytes: usize,
+    waiting: VecDeque<Waiting>,
+    bytes: Bytewise,
+    /// Volatile bytes at which the next look for older ones is worth its time.
+    thin_at: usize,
     closed: Option<Closed>,
+}
+
+impl Queue {
+    fn push(&mut self, waiting: Waiting) {
+        *self.bytes.of(&waiting) += waiting.bytes();
+        self.waiting.push_back(waiting);
+    }
+
+    fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self.waiting.pop_front()?;
+        *self.bytes.of(&waiting) -= waiting.bytes();
+        Some(waiting)
+    }
+
+    fn clear(&mut self) {
+        self.waiting = VecDeque::new();
+        self.bytes = Bytewise::default();
+    }
+
+    /// Gives memory back once nothing waits.
+    fn tidy(&mut self) {
+        if self.waiting.is_empty() {
+            self.thin_at = 0;
+            if self.waiting.capacity() > KEPT {
+                self.waiting = VecDeque::new();
+            }
+        }
+    }
+
+    /// Keeps the newest volatile message of each slot; returns how many went.
+    fn thin(&mut self) -> usize {
+        let (mut newer, mut dropped) = (HashSet::new(), 0);
+        let mut kept = VecDeque::with_capacity(self.waiting.len());
+        self.bytes.volatile = 0;
+        for waiting in self.waiting.drain(..).rev() {
+            let Waiting::Batch { batch, but } = &waiting else {
+                kept.push_front(waiting);
+                continue;
+            };
+            dropped += batch.size(*but).0;
+            if let Some(batch) = batch.newest(*but, &mut newer)
+                && self.bytes.volatile < VOLATILE_CAPACITY
+            {
+                let (count, bytes) = batch.size(None);
+                dropped -= count;
+                self.bytes.volatile += bytes;
+                kept.push_front(Waiting::Batch { batch: Arc::new(batch), but: None });
+            }
+        }
+        self.waiting = kept;
+        // What stays must double before it is looked through again.
+        self.thin_at = 2 * self.bytes.volatile;
+        dropped
+    }
 }
 
 /// Queue between a room and a connection.
@@ -56,53 +152,116 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a frame. A client that has too much waiting is closed instead; one that is closed gets nothing more.
-    pub fn push(&self, frame: Frame) {
-        {
+    /// Changes the queue, unless it is closed; wakes the connection if nothing waited before.
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
+        let wake = {
             let mut queue = self.queue();
             if queue.closed.is_some() {
                 return;
             }
-            if frame.replaceable && queue.bytes > SUPERSEDE_ABOVE {
-                let before = queue.frames.len();
-                queue.frames.retain(|waiting| !waiting.replaceable);
-                queue.bytes = queue.frames.iter().map(|waiting| waiting.text.len()).sum();
-                self.metrics.superseded.inc_by((before - queue.frames.len()) as u64);
-            }
-            queue.bytes += frame.text.len();
-            self.metrics.deliveries.inc();
-            queue.frames.push_back(frame);
-            if queue.bytes > CAPACITY && queue.frames.len() > 1 {
-                queue.frames.clear();
-                queue.bytes = 0;
-                queue.closed = Some(Closed::SlowReader);
-                self.metrics.closed(Closed::SlowReader);
-            }
+            let idle = queue.waiting.is_empty();
+            change(&mut queue);
+            idle || queue.closed.is_some()
+        };
+        if wake {
+            self.wake.notify_one();
         }
-        self.wake.notify_one();
     }
 
-    /// Takes what waits, oldest first: at most `frames`, and no more once `bytes` are reached.
-    pub fn take(&self, frames: usize, bytes: usize) -> Vec<Frame> {
+    /// Queues a frame that others get too. A client that has too much waiting is closed instead; one that is closed
+    /// gets nothing more.
+    pub fn push(&self, frame: Frame) {
+        self.change(|queue| {
+            if frame.replaceable && queue.bytes.frames > SUPERSEDE_ABOVE {
+                self.supersede(queue);
+            }
+            self.metrics.deliveries.inc();
+            queue.push(Waiting::Frame { frame, answer: false });
+            self.bound(queue);
+        });
+    }
+
+    /// Queues a frame that only this client gets, because of what it did.
+    pub fn answer(&self, frame: Frame) {
+        self.change(|queue| {
+            self.metrics.deliveries.inc();
+            queue.push(Waiting::Frame { frame, answer: true });
+            self.bound(queue);
+        });
+    }
+
+    /// Queues volatile messages, all but those of the client `but`. They may be dropped.
+    pub fn push_volatile(&self, batch: &Arc<Batch>, but: Option<ClientId>) {
+        let (count, bytes) = batch.size(but);
+        if count == 0 {
+            return;
+        }
+        self.change(|queue| {
+            self.metrics.deliveries.inc_by(count as u64);
+            queue.push(Waiting::Batch { batch: batch.clone(), but });
+            let before = queue.bytes.volatile - bytes;
+            if before > 0 && queue.bytes.volatile > VOLATILE_ABOVE.max(queue.thin_at) {
+                self.metrics.volatile_dropped.inc_by(queue.thin() as u64);
+            }
+        });
+    }
+
+    /// Leaves out whole boards that a newer one, about to be queued, replaces.
+    fn supersede(&self, queue: &mut Queue) {
+        let before = queue.waiting.len();
+        let mut bytes = queue.bytes;
+        queue.waiting.retain(|waiting| {
+            let keep = !waiting.replaceable();
+            if !keep {
+                *bytes.of(waiting) -= waiting.bytes();
+            }
+            keep
+        });
+        queue.bytes = bytes;
+        self.metrics.superseded.inc_by((before - queue.waiting.len()) as u64);
+    }
+
+    fn bound(&self, queue: &mut Queue) {
+        let full = queue.bytes.frames > CAPACITY || queue.bytes.answers > ANSWERS;
+        if full && queue.waiting.len() > 1 {
+            queue.clear();
+            queue.closed = Some(Closed::SlowReader);
+            self.metrics.closed(Closed::SlowReader);
+        }
+    }
+
+    /// Takes single frames, oldest first: at most `frames`, and no more once `bytes` are reached.
+    pub fn take_frames(&self, frames: usize, bytes: usize) -> Vec<Frame> {
         let mut queue = self.queue();
-        let mut taken = Vec::new();
-        let mut size = 0;
+        let (mut taken, mut size) = (Vec::new(), 0);
         while taken.len() < frames && size < bytes {
-            let Some(frame) = queue.frames.pop_front() else { break };
-            size += frame.text.len();
-            taken.push(frame);
+            match queue.pop() {
+                Some(Waiting::Frame { frame, .. }) => {
+                    size += frame.len();
+                    taken.push(frame);
+                }
+                Some(Waiting::Batch { batch, but }) => {
+                    let parts: Vec<Frame> = batch.frames(but).collect();
+                    let (now, later) = parts.split_at(parts.len().min(frames - taken.len()));
+                    size += now.iter().map(Frame::len).sum::<usize>();
+                    taken.extend_from_slice(now);
+                    for frame in later.iter().rev() {
+                        let part = Waiting::Batch { batch: Arc::new(Batch::of(frame, None)), but: None };
+                        *queue.bytes.of(&part) += part.bytes();
+                        queue.waiting.push_front(part);
+                    }
+                }
+                None => break,
+            }
         }
-        queue.bytes -= size;
-        if queue.frames.is_empty() && queue.frames.capacity() > 64 {
-            queue.frames = VecDeque::new();
-        }
+        queue.tidy();
         self.metrics.bytes_sent.inc_by(size as u64);
         taken
     }
 
     /// Whether anything waits.
     pub fn is_empty(&self) -> bool {
-        self.queue().frames.is_empty()
+        self.queue().waiting.is_empty()
     }
 
     /// The connection is to be closed, for this reason if there was none yet. What waits may still be sent.
@@ -121,84 +280,40 @@ impl Outbox {
     pub fn closed(&self) -> Option<Closed> {
         self.queue().closed
     }
+}
 
-    /// Resolves when something was queued or closed since the last call. One waiter at a time.
-    pub async fn changed(&self) {
-        self.wake.notified().await;
+impl Outgoing for Outbox {
+    fn take(&self, chunks: &mut VecDeque<Bytes>, bytes: usize) -> Taken {
+        let mut queue = self.queue();
+        let (mut version, mut size) = (None, 0);
+        while size < bytes
+            && let Some(waiting) = queue.pop()
+        {
+            let mut chunk = |bytes: Bytes| {
+                size += bytes.len();
+                chunks.push_back(bytes);
+            };
+            match waiting {
+                Waiting::Frame { frame, .. } => {
+                    version = frame.version.max(version);
+                    chunk(frame.into_wire());
+                }
+                Waiting::Batch { batch, but } => batch.pieces(but, chunk),
+            }
+        }
+        queue.tidy();
+        if size > 0 {
+            self.metrics.bytes_sent.inc_by(size as u64);
+        }
+        let more = !queue.waiting.is_empty();
+        Taken { version, closed: queue.closed.is_some() && !more, more }
+    }
+
+    fn changed(&self) -> Notified<'_> {
+        self.wake.notified()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outbox() -> Outbox {
-        Outbox::new(Arc::new(Metrics::default()))
-    }
-
-    fn board(version: u64, bytes: usize) -> Frame {
-        Frame { text: "x".repeat(bytes).into(), version: Some(version), replaceable: true }
-    }
-
-    fn versions(frames: &[Frame]) -> Vec<Option<u64>> {
-        frames.iter().map(|frame| frame.version).collect()
-    }
-
-    #[test]
-    fn a_quick_reader_gets_everything_in_order() {
-        let outbox = outbox();
-        for version in 0..10 {
-            outbox.push(board(version, 1000));
-            outbox.push(Frame::plain("between"));
-        }
-        assert_eq!(outbox.take(3, usize::MAX).len(), 3);
-        assert_eq!(outbox.take(usize::MAX, 1500).len(), 4, "7, 1000 and 7 stay below, the next reaches it");
-        assert_eq!(outbox.take(usize::MAX, usize::MAX).len(), 13);
-        assert!(outbox.is_empty() && outbox.closed().is_none());
-    }
-
-    #[test]
-    fn a_slow_reader_gets_the_newest_board_and_everything_else() {
-        let outbox = outbox();
-        for version in 0..1000 {
-            outbox.push(board(version, 200_000));
-        }
-        outbox.push(Frame::plain("lock"));
-        outbox.push(board(1000, 200_000));
-        assert_eq!(versions(&outbox.take(usize::MAX, usize::MAX)), [None, Some(1000)]);
-        assert_eq!(outbox.closed(), None);
-    }
-
-    #[test]
-    fn a_reader_that_never_reads_is_closed_and_costs_nothing() {
-        let outbox = outbox();
-        let frame = Frame::plain("x".repeat(1 << 20));
-        for _ in 0..9 {
-            assert_eq!(outbox.closed(), None);
-            outbox.push(frame.clone());
-        }
-        assert_eq!(outbox.closed(), Some(Closed::SlowReader));
-        outbox.push(frame);
-        outbox.close(Closed::Shutdown);
-        assert_eq!(outbox.closed(), Some(Closed::SlowReader), "the first reason stays");
-        assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn one_large_frame_is_no_reason_to_close() {
-        let outbox = outbox();
-        outbox.push(Frame::plain("x".repeat(CAPACITY + 1)));
-        assert_eq!(outbox.closed(), None);
-        assert_eq!(outbox.take(1, 1).len(), 1);
-    }
-
-    #[tokio::test]
-    async fn closing_and_pushing_wake_the_connection() {
-        let outbox = outbox();
-        outbox.push(Frame::plain("x"));
-        outbox.changed().await;
-        outbox.close(Closed::Shutdown);
-        outbox.changed().await;
-        assert_eq!(outbox.closed(), Some(Closed::Shutdown));
-    }
-}
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -294,7 +294,7 @@ impl Room {
             To::One(client) => {
                 let Some(client) = self.clients.get_mut(client) else { return };
                 client.joined |= matches!(effect.event, Event::SessionData { .. });
-                client.outbox.push((self.shared.encoder)(&effect.event));
+                client.outbox.answer((self.shared.encoder)(&effect.event));
             }
             To::Others(_) | To::All | To::Only(_) => {
                 let mut frame = None;

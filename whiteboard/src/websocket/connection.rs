@@ -11,6 +11,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -52,6 +53,23 @@ pub struct Taken {
     pub closed: bool,
     /// There is more.
     pub more: bool,
+}
+
+/// A queue in which nothing ever waits: for what comes before a client has one.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence;
+
+/// Nobody notifies it.
+static NEVER: Notify = Notify::const_new();
+
+impl Outgoing for Silence {
+    fn take(&self, _: &mut VecDeque<Bytes>, _: usize) -> Taken {
+        Taken::default()
+    }
+
+    fn changed(&self) -> Notified<'_> {
+        NEVER.notified()
+    }
 }
 
 /// What happened on a connection.

@@ -104,9 +104,24 @@ impl Frame {
         Self { version, replaceable, ..self }
     }
 
+    /// A whole frame as it was on the wire; its content is not known.
+    pub fn of_wire(wire: Bytes) -> Self {
+        let payload = match wire.get(1) {
+            Some(127) => 10,
+            Some(126) => 4,
+            _ => 2,
+        };
+        Self { wire, payload, version: None, replaceable: false }
+    }
+
     /// Header and payload.
     pub fn wire(&self) -> &Bytes {
         &self.wire
+    }
+
+    /// Header and payload.
+    pub fn into_wire(self) -> Bytes {
+        self.wire
     }
 
     /// The message without its header.
@@ -167,6 +182,7 @@ mod tests {
             let frame = Frame::plain(&text);
             assert_eq!(&frame.wire()[..header.len()], header);
             assert_eq!((frame.text(), frame.len()), (&*text, header.len() + length));
+            assert_eq!(Frame::of_wire(frame.clone().into_wire()), frame);
             assert_eq!(Frame::build(0, |message| message.push_str(&text)), frame, "the size is only a hint");
         }
     }

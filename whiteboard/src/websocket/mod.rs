@@ -31,7 +31,7 @@ pub mod decoder;
 mod frame;
 mod handshake;
 
-pub use connection::{Connection, Ended, Next, Outgoing, Taken};
+pub use connection::{Connection, Ended, Next, Outgoing, Silence, Taken};
 pub use decoder::Violation;
 pub use frame::Frame;
 pub use handshake::{Refused, Upgrade};

@@ -6,6 +6,7 @@ use super::registry::Registry;
 use super::session::{Counted, Session, Stage, Step};
 use crate::metrics::{Closed, Transport};
 use crate::room::Frame;
+use crate::websocket::Outgoing;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -103,7 +104,7 @@ pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refu
     }
     loop {
         let changed = session.stage_changed.notified();
-        let frames = session.outbox.take(PACKETS_A_POLL, POLL_BYTES);
+        let frames = session.outbox.take_frames(PACKETS_A_POLL, POLL_BYTES);
         if !frames.is_empty() {
             return Ok(answer(session, &frames));
         }
@@ -130,12 +131,12 @@ fn answer(session: &Session, frames: &[Frame]) -> String {
     {
         *version = Some(newest);
     }
-    let mut text = String::with_capacity(frames.iter().map(|frame| frame.text.len() + 1).sum());
+    let mut text = String::with_capacity(frames.iter().map(|frame| frame.len() + 1).sum());
     for (index, frame) in frames.iter().enumerate() {
         if index > 0 {
             text.push(SEPARATOR);
         }
-        text.push_str(&frame.text);
+        text.push_str(frame.text());
     }
     text
 }

@@ -5,16 +5,12 @@ use super::packet::{self, PING, PONG_PROBE};
 use super::registry::Registry;
 use super::session::{Counted, Session, Stage, Step};
 use crate::metrics::{Closed, Transport};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use bytes::Bytes;
-use futures_util::SinkExt;
+use crate::room::Frame;
+use crate::websocket::{Connection, Ended, Next, Silence, Violation};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
-
-/// Frames and bytes that go into one write at most, about.
-const WRITE_FRAMES: usize = 256;
-const WRITE_BYTES: usize = 1 << 20;
+use tokio::time::Instant;
 
 /// Asking a client's WebSocket what it has received happens so often at most, in the long run.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -25,11 +21,11 @@ const PROBE_BURST: u32 = 10;
 /// A browser's network process answers before the page has handled the message: a busy page takes a while.
 const RECEIPT_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(1);
-
 /// For how long a stopping server waits for a client's last changes to be on disk.
 const SETTLING: Duration = Duration::from_secs(4);
+
+/// For how long it waits after that until a client has taken what there is.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// Asks, by WebSocket pings that carry a list's version, what the client has received: all clients answer these by
 /// themselves and in order.
@@ -41,7 +37,7 @@ struct Receipts {
 
 impl Receipts {
     /// The ping to send now, if one is due.
-    fn ask(&mut self, now: Instant) -> Option<Message> {
+    fn ask(&mut self, now: Instant) -> Option<Frame> {
         if self.asked || now < self.next {
             return None;
         }
@@ -50,7 +46,7 @@ impl Receipts {
         // What was not used for a while may be used at once, up to a burst.
         let earliest = now.checked_sub(PROBE_INTERVAL * (PROBE_BURST - 1)).unwrap_or(now);
         self.next = self.next.max(earliest) + PROBE_INTERVAL;
-        Some(Message::Ping(Bytes::copy_from_slice(&version.to_be_bytes())))
+        Some(Frame::ping(&version.to_be_bytes()))
     }
 
     /// When [`Self::ask`] will have something.
@@ -66,32 +62,29 @@ impl Receipts {
     }
 }
 
-/// A connection whose peer or whose session has ended.
-struct Ended(Option<Closed>);
+/// A transport that ends, and why if it is the server's wish.
+struct Over(Option<Closed>);
 
-struct Connection<'a> {
-    socket: WebSocket,
+/// A session over its WebSocket.
+struct Carrier<'a> {
+    socket: Connection,
     session: &'a Session,
     registry: &'a Registry,
     receipts: Receipts,
 }
 
 /// Serves a new session that begins with a WebSocket.
-pub async fn serve(mut socket: WebSocket, session: Arc<Session>, registry: Arc<Registry>) {
-    let open = packet::open(&session.sid, false, &registry.timing);
-    if socket.send(Message::text(open)).await.is_ok() {
-        carry(socket, &session, &registry).await;
-    } else {
-        session.end(&registry, None).await;
-    }
+pub async fn serve(mut socket: Connection, session: Arc<Session>, registry: Arc<Registry>) {
+    socket.queue(&Frame::plain(packet::open(&session.sid, false, &registry.timing)));
+    carry(socket, &session, &registry).await;
 }
 
 /// Serves a WebSocket that wants to take over a polling session: it proves that it works by a probe first.
-pub async fn upgrade(mut socket: WebSocket, session: Arc<Session>, registry: Arc<Registry>) {
+pub async fn upgrade(mut socket: Connection, session: Arc<Session>, registry: Arc<Registry>) {
     if !session.advance(&[Stage::Polling], Stage::Probing) {
         return;
     }
-    if let Ok(true) = timeout(registry.timing.request_timeout, probe(&mut socket)).await
+    if probe(&mut socket, Instant::now() + registry.timing.request_timeout).await
         && session.advance(&[Stage::Probing], Stage::Websocket)
     {
         carry(socket, &session, &registry).await;
@@ -100,128 +93,102 @@ pub async fn upgrade(mut socket: WebSocket, session: Arc<Session>, registry: Arc
     }
 }
 
-async fn probe(socket: &mut WebSocket) -> bool {
+async fn probe(socket: &mut Connection, deadline: Instant) -> bool {
     let mut probed = false;
-    while let Some(Ok(message)) = socket.recv().await {
-        match message {
-            Message::Text(text) if text.as_str() == "2probe" => {
+    loop {
+        match socket.next(&Silence, deadline).await {
+            Next::Text("2probe") => {
                 probed = true;
-                if socket.send(Message::text(PONG_PROBE)).await.is_err() {
-                    return false;
-                }
+                socket.queue(&Frame::plain(PONG_PROBE));
             }
-            Message::Text(text) if text.as_str() == "5" => return probed,
-            Message::Ping(_) | Message::Pong(_) => {}
+            Next::Text("5") => return probed,
+            Next::Pong(_) => {}
             _ => return false,
         }
     }
-    false
 }
 
 /// Carries a session over a WebSocket until either ends.
-async fn carry(socket: WebSocket, session: &Session, registry: &Registry) {
+async fn carry(socket: Connection, session: &Session, registry: &Registry) {
     let _counted = Counted::new(registry, Transport::Websocket);
     let now = Instant::now();
     let next = now.checked_sub(PROBE_INTERVAL * PROBE_BURST).unwrap_or(now);
     let receipts = Receipts { wanted: None, asked: false, next };
-    let mut connection = Connection { socket, session, registry, receipts };
-    let Ended(reason) = connection.run().await;
+    let mut carrier = Carrier { socket, session, registry, receipts };
+    let Over(reason) = carrier.run().await;
     tracing::debug!(session = %session.sid, ?reason, "websocket ended");
     session.end(registry, reason).await;
-    connection.close().await;
+    carrier.close().await;
 }
 
-impl Connection<'_> {
-    async fn run(&mut self) -> Ended {
-        // What was queued while polling.
-        let mut flush = true;
+impl Carrier<'_> {
+    async fn run(&mut self) -> Over {
+        let mut stopping = pin!(self.registry.stopping.cancelled());
+        let mut stops = false;
+        let mut settled = Instant::now();
         loop {
-            if flush {
-                if let Err(ended) = self.flush().await {
-                    return ended;
-                }
-                if self.session.outbox.closed().is_some() {
-                    return Ended(None);
-                }
-            }
             let beat = self.session.heartbeat().at();
             let wake = self.receipts.due().map_or(beat, |receipt| receipt.min(beat));
-            flush = tokio::select! {
+            let next = tokio::select! {
                 biased;
-                () = self.session.outbox.changed() => true,
-                message = self.socket.recv() => match self.receive(message).await {
-                    Ok(()) => false,
-                    Err(ended) => return ended,
+                () = &mut stopping, if !stops => None,
+                next = self.socket.next(&*self.session.outbox, if stops { settled } else { wake }) => Some(next),
+            };
+            let Some(next) = next else {
+                self.session.settle(SETTLING).await;
+                // What is answered by now goes out; a client that does not read will come back anyway.
+                self.session.outbox.close(Closed::Shutdown);
+                (stops, settled) = (true, Instant::now() + LAST_WRITES);
+                continue;
+            };
+            let over = match next {
+                Next::Text(text) => match self.session.receive(text).await {
+                    Ok(Step::Continue) => None,
+                    Ok(Step::Close) => Some(Over(None)),
+                    Err(_) => Some(Over(Some(Closed::Misuse))),
                 },
-                () = sleep_until(wake) => match self.session.heartbeat().due(Instant::now()) {
-                    Due::Wait => true,
-                    Due::Ping => {
-                        self.session.outbox.push(crate::room::Frame::plain(PING));
-                        true
+                Next::Pong(payload) => {
+                    if let Some(version) = self.receipts.answered(payload) {
+                        self.session.socket.lock().await.seen(version, RECEIPT_GRACE).await;
                     }
-                    Due::Gone => return Ended(Some(Closed::NoAnswer)),
-                },
-                () = self.registry.stopping.cancelled() => {
-                    self.session.settle(SETTLING).await;
-                    // A client that does not read now will come back anyway.
-                    let _ = self.flush().await;
-                    return Ended(Some(Closed::Shutdown));
+                    None
                 }
+                Next::Sent(version) => {
+                    self.receipts.wanted = Some(version);
+                    None
+                }
+                // Attachments of a binary event; it was answered when its text came.
+                Next::Binary(_) => None,
+                Next::Deadline if !stops => self.beat(),
+                Next::Ended(Ended::TooSlow) => Some(Over(Some(Closed::SlowReader))),
+                Next::Ended(Ended::Violation(Violation::TooLarge(_))) => Some(Over(Some(Closed::TooLarge))),
+                Next::Ended(Ended::Violation(_)) => Some(Over(Some(Closed::Misuse))),
+                Next::Deadline | Next::Closing | Next::Ended(Ended::ByPeer(_) | Ended::Lost) => Some(Over(None)),
             };
+            if let Some(over) = over {
+                return over;
+            }
+            if let Some(ping) = self.receipts.ask(Instant::now()) {
+                self.socket.queue(&ping);
+            }
         }
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
-        match message {
-            Some(Ok(Message::Text(text))) => match self.session.receive(&text).await {
-                Ok(Step::Continue) => Ok(()),
-                Ok(Step::Close) => Err(Ended(None)),
-                Err(_) => Err(Ended(Some(Closed::Misuse))),
-            },
-            Some(Ok(Message::Pong(payload))) => {
-                if let Some(version) = self.receipts.answered(&payload) {
-                    self.session.socket.lock().await.seen(version, RECEIPT_GRACE).await;
-                }
-                Ok(())
+    /// Does what the clock of the session demands.
+    fn beat(&self) -> Option<Over> {
+        match self.session.heartbeat().due(Instant::now()) {
+            Due::Wait => None,
+            Due::Ping => {
+                self.session.outbox.answer(Frame::plain(PING));
+                None
             }
-            // Attachments of a binary event; it was answered when its text came.
-            Some(Ok(Message::Binary(_) | Message::Ping(_))) => Ok(()),
-            // A message over the limit ends the connection (contract).
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Ended(None)),
-        }
-    }
-
-    /// Writes what waits, many frames in one system call. A client that takes nothing for long is closed.
-    async fn flush(&mut self) -> Result<(), Ended> {
-        loop {
-            let frames = self.session.outbox.take(WRITE_FRAMES, WRITE_BYTES);
-            if let Some(version) = frames.iter().rev().find_map(|frame| frame.version) {
-                self.receipts.wanted = Some(version);
-            }
-            let probe = self.receipts.ask(Instant::now());
-            if frames.is_empty() && probe.is_none() {
-                return Ok(());
-            }
-            let write = async {
-                for frame in frames {
-                    self.socket.feed(Message::Text(frame.text)).await?;
-                }
-                if let Some(probe) = probe {
-                    self.socket.feed(probe).await?;
-                }
-                self.socket.flush().await
-            };
-            match timeout(self.registry.timing.ping_timeout, write).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(Ended(None)),
-                Err(_) => return Err(Ended(Some(Closed::SlowReader))),
-            }
+            Due::Gone => Some(Over(Some(Closed::NoAnswer))),
         }
     }
 
     /// Ends the connection so that a client comes back by itself: without a Socket.IO disconnect.
-    async fn close(mut self) {
-        let Some(reason) = self.session.outbox.closed() else { return };
+    async fn close(self) {
+        let Some(reason) = self.session.outbox.closed() else { return self.socket.close(1000, "").await };
         let (code, text) = match reason {
             Closed::SlowReader => (1013, "too slow: come back for the whole board"),
             Closed::NoAnswer => (1001, "no answer to a ping"),
@@ -235,14 +202,7 @@ impl Connection<'_> {
             Closed::Refused => (1013, "no new boards at the moment"),
             Closed::Access | Closed::UnknownBoard | Closed::Deleted | Closed::Version => (1008, reason.label()),
         };
-        let goodbye = async {
-            let frame = CloseFrame { code, reason: text.into() };
-            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                // The client's answer: closing before it arrived could cut off what was written last.
-                while let Some(Ok(_)) = self.socket.recv().await {}
-            }
-        };
-        let _ = timeout(CLOSING, goodbye).await;
+        self.socket.close(code, text).await;
     }
 }
 
@@ -257,11 +217,11 @@ mod tests {
         assert!(receipts.ask(start).is_none() && receipts.due().is_none());
         for version in 0..u64::from(PROBE_BURST) {
             receipts.wanted = Some(version);
-            let Some(Message::Ping(payload)) = receipts.ask(start) else { panic!("within the burst") };
+            let Some(ping) = receipts.ask(start) else { panic!("within the burst") };
             receipts.wanted = Some(version);
             assert!(receipts.ask(start + PROBE_INTERVAL).is_none(), "the first is not answered");
             assert_eq!(receipts.answered(b"someone else's"), None);
-            assert_eq!(receipts.answered(&payload), Some(version));
+            assert_eq!(receipts.answered(ping.payload()), Some(version));
         }
         assert_eq!(receipts.due(), Some(start + PROBE_INTERVAL));
         assert!(receipts.ask(start).is_none(), "too early");

@@ -5,6 +5,7 @@ use crate::metrics::Metrics;
 use crate::protocol::classroom::{UndoEvents, encode};
 use crate::room::{Membership, Timing};
 use crate::store::{DATABASE, Store, schema};
+use crate::websocket::Outgoing;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
@@ -46,7 +47,7 @@ async fn answers(member: &Membership, outbox: &Outbox) -> Vec<String> {
 }
 
 fn texts(outbox: &Outbox) -> Vec<String> {
-    outbox.take(usize::MAX, usize::MAX).iter().map(|frame| frame.text.to_string()).collect()
+    outbox.take_frames(usize::MAX, usize::MAX).iter().map(|frame| frame.text().to_owned()).collect()
 }
 
 #[tokio::test]
