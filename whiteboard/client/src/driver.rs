@@ -15,14 +15,17 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// A client that heard nothing for so long asks whether the server is there [H6].
+/// A client that heard nothing for so long asks whether the server is there [P6].
 const SILENCE: Duration = Duration::from_secs(20);
 
 /// And gives the connection up when nothing came for so long after that.
 const NO_ANSWER: Duration = Duration::from_secs(10);
 
 /// From this close code on the person has to be told instead of coming back [X2].
-const FINAL: u16 = 4400;
+const FINAL: std::ops::Range<u16> = 4400..4500;
+
+/// But for these, which pass [X1].
+const PASSING: [u16; 2] = [4408, 4429];
 
 /// How to reach a board.
 #[derive(Clone, Debug)]
@@ -248,7 +251,7 @@ async fn talk(shared: &Shared, socket: &mut Socket, backoff: &mut Backoff) -> Op
 fn closed(frame: Option<CloseFrame>) -> Option<Ended> {
     let frame = frame?;
     let code = u16::from(frame.code);
-    (code >= FINAL).then(|| Ended { code, reason: frame.reason.to_string() })
+    (FINAL.contains(&code) && !PASSING.contains(&code)).then(|| Ended { code, reason: frame.reason.to_string() })
 }
 
 /// Gives a message to the state. None: the connection is of no use any more.

@@ -18,7 +18,7 @@ impl Misunderstood {
     }
 }
 
-/// A message of the server [P4].
+/// A message of the server.
 #[derive(Debug)]
 pub enum Incoming {
     Welcome(Box<Welcome>),

@@ -3,5 +3,6 @@
 
 pub mod classroom;
 pub mod engineio;
+pub mod native;
 pub mod socket;
 pub mod socketio;

@@ -1,0 +1,6 @@
+//! The native dialect: PROTOCOL.md, whose rules are cited as `[R1]`.
+//!
+//! [`message`] reads what clients say, [`encode`] writes what boards tell.
+
+pub mod encode;
+pub mod message;
