@@ -2,5 +2,7 @@
 //!
 //! [`message`] reads what clients say, [`encode`] writes what boards tell.
 
+pub mod access;
+pub mod closing;
 pub mod encode;
 pub mod message;
