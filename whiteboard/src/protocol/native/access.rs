@@ -18,7 +18,10 @@ pub fn user_of(key: &str) -> UserId {
 pub fn role_of(hello: &Hello, board: &BoardMeta) -> Result<Role, Misunderstood> {
     let refused = |code, message: &str| Err(Misunderstood { code, id: None, message: message.to_owned() });
     if board.deleted.is_some() {
-        return refused(Code::DeletedBoard, "This board was deleted. Whoever runs the server can bring it back for a while.");
+        return refused(
+            Code::DeletedBoard,
+            "This board was deleted. Whoever runs the server can bring it back for a while.",
+        );
     }
     if !board.exists {
         return refused(Code::UnknownBoard, "There is no such board. Check the address, or create a board.");
