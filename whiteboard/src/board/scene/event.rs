@@ -118,6 +118,8 @@ pub enum Code {
     Locked,
     ReadOnly,
     Element,
+    /// The points of a draft did not arrive as counted: the element has to be sent whole.
+    Draft,
     TooLarge,
     TooMany,
     BoardFull,
@@ -143,6 +145,7 @@ impl Code {
             Self::Locked => "locked",
             Self::ReadOnly => "read-only",
             Self::Element => "element",
+            Self::Draft => "draft",
             Self::TooLarge => "too-large",
             Self::TooMany => "too-many",
             Self::BoardFull => "board-full",

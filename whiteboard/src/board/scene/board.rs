@@ -1,0 +1,310 @@
+//! A board of the native dialect in use: requests in, records and events out.
+
+use super::action::{Action, Draft, Grow, Join, Volatile};
+use super::catchup::{Catchup, parts};
+use super::drafts::Drafts;
+use super::event::{BoardFacts, Code, DraftGrew, Event, LimitFacts, Person, Refused, Snapshot, Welcome};
+use super::identity::{Role, UserId};
+use super::state::State;
+use super::visibility::Eyes;
+use crate::board::core::{ClientId, Closed, Core, Effect, Limits, Moment, Opening, Outcome, Refusal, Request, To};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod requests;
+
+/// For how long the texts of a snapshot are kept for the next who joins.
+const SNAPSHOT_KEPT: Duration = Duration::from_secs(2);
+
+/// Somebody on the board.
+#[derive(Debug)]
+struct Client {
+    person: Person,
+    session: Arc<str>,
+    /// Others know of this client.
+    present: bool,
+    /// The last request done or found to need nothing; not on disk if it needed nothing.
+    executed: u64,
+    /// The connection is being closed because something before was not saved: executing what follows would make the
+    /// session's earlier requests look executed.
+    cut: bool,
+}
+
+/// The texts of the whole board at an operation.
+#[derive(Debug)]
+struct Kept {
+    seq: u64,
+    parts: Vec<Snapshot>,
+    until: Duration,
+}
+
+/// A board in use.
+#[derive(Debug)]
+pub struct Scene {
+    state: State,
+    /// Number of the last operation.
+    seq: u64,
+    epoch: Arc<str>,
+    code: Arc<str>,
+    /// The title that the board has unless its log gives it one.
+    title: Arc<str>,
+    limits: Limits,
+    clients: BTreeMap<ClientId, Client>,
+    drafts: Drafts,
+    catchup: Catchup,
+    kept: Option<Kept>,
+}
+
+impl Client {
+    fn eyes(&self) -> Eyes {
+        Eyes { user: self.person.user, role: self.person.role }
+    }
+
+    fn user(&self) -> UserId {
+        self.person.user
+    }
+}
+
+impl Core for Scene {
+    type State = State;
+    type Action = Action;
+    type Event = Event;
+
+    fn open(state: State, opening: Opening) -> Self {
+        Self {
+            state,
+            seq: opening.seq,
+            epoch: opening.epoch,
+            code: opening.meta.code,
+            title: opening.meta.title.unwrap_or_default().into(),
+            limits: opening.limits,
+            clients: BTreeMap::new(),
+            drafts: Drafts::default(),
+            catchup: Catchup::default(),
+            kept: None,
+        }
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn handle(&mut self, request: Request<Action>, now: Moment) -> Outcome<Event> {
+        let mut outcome = Outcome::default();
+        let Request { client, action, .. } = request;
+        match action {
+            Action::Join(join) => self.join(client, join, now, &mut outcome),
+            Action::Leave => self.leave(client, &mut outcome),
+            Action::Durable(asked) => self.durable(client, asked, now, &mut outcome),
+            Action::Draft(draft) => self.draft(client, draft, &mut outcome),
+            Action::Volatile(Volatile { kind, data }) => {
+                self.relay(client, Event::Volatile { client, kind, data }, &mut outcome);
+            }
+        }
+        outcome
+    }
+
+    fn refuse(&mut self, request: Request<Action>, refusal: Refusal, _: Moment) -> Outcome<Event> {
+        let mut outcome = Outcome::default();
+        let Request { client, action, .. } = request;
+        match action {
+            Action::Durable(asked) => {
+                let failure = (code(refusal), refusal.sentence().to_owned());
+                self.refuse_request(client, asked.id, failure, &requests::ids(&asked.what), &mut outcome);
+            }
+            Action::Leave => self.leave(client, &mut outcome),
+            Action::Join(_) | Action::Draft(_) | Action::Volatile(_) => {
+                outcome.push(To::One(client), Self::turned_away(refusal));
+            }
+        }
+        outcome
+    }
+
+    fn turned_away(refusal: Refusal) -> Event {
+        Event::Error(Refused::new(code(refusal), None, refusal.sentence()))
+    }
+
+    fn leave() -> Action {
+        Action::Leave
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
+        self.kept.as_ref().map(|kept| kept.until)
+    }
+
+    fn tick(&mut self, now: Moment) -> Outcome<Event> {
+        if self.kept.as_ref().is_some_and(|kept| kept.until <= now.run) {
+            self.kept = None;
+        }
+        Outcome::default()
+    }
+
+    fn end_session(&mut self, _: Moment) -> Outcome<Event> {
+        Outcome::default()
+    }
+
+    /// Answers to what was taken back were never sent, so everybody comes back, and sends again what was not answered.
+    fn reload(&mut self, state: State, opening: Opening, sentence: &str) -> Outcome<Event> {
+        self.state = state;
+        self.seq = opening.seq;
+        self.epoch = opening.epoch;
+        self.catchup = Catchup::default();
+        self.kept = None;
+        let mut outcome = Outcome::default();
+        for (id, client) in &mut self.clients {
+            client.cut = true;
+            outcome.push(To::One(*id), Event::Error(Refused::new(Code::Internal, None, sentence)));
+            outcome.closes.push((*id, Closed::Unsaved));
+        }
+        outcome
+    }
+}
+
+/// The code of PROTOCOL.md for what a room refuses.
+fn code(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::Unreadable | Refusal::Unsaved => Code::Internal,
+        Refusal::DiskLow => Code::DiskLow,
+        Refusal::DiskFull => Code::DiskFull,
+        Refusal::TooManyBoards => Code::TooMany,
+    }
+}
+
+impl Scene {
+    fn join(&mut self, client: ClientId, join: Join, now: Moment, outcome: &mut Outcome<Event>) {
+        if self.clients.contains_key(&client) {
+            let message = "The board has been joined already; `hello` is said once.";
+            return outcome.push(To::One(client), Event::Error(Refused::new(Code::Message, None, message)));
+        }
+        let Join { user, session, name, color, role, since, present } = join;
+        let person = Person { client, user, name, color, role };
+        let eyes = Eyes { user, role };
+        let known = since.filter(|since| since.epoch == self.epoch).map(|since| since.seq);
+        let missed = known.and_then(|known| self.catchup.since(known, self.seq, eyes, self.state.quiz));
+        let newcomer = Client { person: person.clone(), session, present, executed: 0, cut: false };
+        self.clients.insert(client, newcomer);
+        let welcome = self.welcome(client, &person, missed.is_some());
+        outcome.push(To::One(client), Event::Welcome(Box::new(welcome)));
+        match missed {
+            Some(changes) => {
+                let events = changes.into_iter().map(Event::Change);
+                outcome.effects.extend(events.map(|event| Effect { to: To::One(client), event }));
+            }
+            None => self.snapshot(eyes, &To::One(client), now, outcome),
+        }
+        if present {
+            outcome.push(To::Others(client), Event::Join(person));
+        }
+    }
+
+    fn welcome(&self, client: ClientId, person: &Person, resume: bool) -> Welcome {
+        let steps = self.state.stacks.counts(person.user);
+        let last = self.clients.get(&client).map_or(0, |client| self.state.last(person.user, &client.session));
+        let people = self.clients.values().filter(|client| client.present).map(|client| client.person.clone());
+        let eyes = Eyes { user: person.user, role: person.role };
+        let sees = |drawer: ClientId| {
+            let hidden = |other: &Client| self.state.quiz && !eyes.see(other.eyes().owner());
+            self.clients.get(&drawer).is_some_and(|other| !hidden(other))
+        };
+        Welcome {
+            client,
+            user: person.user,
+            role: person.role,
+            epoch: self.epoch.clone(),
+            seq: self.seq,
+            board: BoardFacts {
+                id: self.code.clone(),
+                title: self.state.title.clone().unwrap_or_else(|| self.title.clone()),
+                kind: "board".into(),
+                settings: self.settings(),
+            },
+            locked: self.state.locked,
+            quiz: self.state.quiz,
+            undo: steps.undo,
+            redo: steps.redo,
+            last,
+            limits: LimitFacts {
+                elements: self.limits.elements,
+                bytes: self.limits.bytes,
+                element: self.limits.element_bytes,
+            },
+            people: people.collect(),
+            drafts: self.drafts.all().filter(|draft| sees(draft.client)).collect(),
+            resume,
+        }
+    }
+
+    fn leave(&mut self, client: ClientId, outcome: &mut Outcome<Event>) {
+        self.drafts.leave(client);
+        if self.clients.remove(&client).is_some_and(|client| client.present) {
+            outcome.push(To::All, Event::Leave(client));
+        }
+    }
+
+    /// The whole board as somebody sees it.
+    fn snapshot(&mut self, eyes: Eyes, to: &To, now: Moment, outcome: &mut Outcome<Event>) {
+        let all = if self.state.quiz && eyes.role != Role::Teacher {
+            let seen = self.state.elements.iter().filter(|(owner, _)| eyes.see(*owner)).map(|(_, element)| element);
+            parts(self.seq, seen)
+        } else {
+            let until = now.run + SNAPSHOT_KEPT;
+            let seq = self.seq;
+            let fresh = || parts(seq, self.state.elements.iter().map(|(_, element)| element));
+            let parts = self.kept.take().filter(|kept| kept.seq == seq).map_or_else(fresh, |kept| kept.parts);
+            self.kept.insert(Kept { seq, parts, until }).parts.clone()
+        };
+        outcome.effects.extend(all.into_iter().map(|part| Effect { to: to.clone(), event: Event::Snapshot(part) }));
+    }
+
+    fn draft(&mut self, client: ClientId, Draft { element, what }: Draft, outcome: &mut Outcome<Event>) {
+        if self.clients.get(&client).is_none_or(|drawer| !self.may_draw(drawer)) {
+            return;
+        }
+        let grew = self.drafts.grow(client, &element, &what);
+        let event = match what {
+            Grow::Points { from, points, pressures, base } if grew => {
+                Event::Draft(DraftGrew { client, element, from, points, pressures, base })
+            }
+            Grow::Cancel if grew => Event::DraftCancelled { client, element },
+            _ => return,
+        };
+        self.relay(client, event, outcome);
+    }
+
+    /// Forgets drafts that do not become elements after all, and tells the others.
+    fn give_up_drafts(&mut self, client: ClientId, elements: &[Arc<str>], outcome: &mut Outcome<Event>) {
+        for element in elements {
+            if self.drafts.remove(client, element) {
+                self.relay(client, Event::DraftCancelled { client, element: element.clone() }, outcome);
+            }
+        }
+    }
+
+    /// Hands something volatile to those who may see what its sender does.
+    fn relay(&self, client: ClientId, event: Event, outcome: &mut Outcome<Event>) {
+        let Some(sender) = self.clients.get(&client) else { return };
+        let owner = sender.eyes().owner();
+        if !self.state.quiz || owner.teacher {
+            return outcome.push_volatile(To::Others(client), event);
+        }
+        let others = self.clients.iter().filter(|(id, other)| **id != client && other.eyes().see(owner));
+        let others: Arc<[ClientId]> = others.map(|(id, _)| *id).collect();
+        if !others.is_empty() {
+            outcome.push_volatile(To::Only(others), event);
+        }
+    }
+
+    fn may_draw(&self, client: &Client) -> bool {
+        match client.person.role {
+            Role::Teacher => true,
+            Role::Pupil => !self.state.locked,
+            Role::Viewer => false,
+        }
+    }
+
+    fn settings(&self) -> super::event::Values {
+        self.state.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+

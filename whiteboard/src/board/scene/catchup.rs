@@ -1,0 +1,185 @@
+//! What brings a client up to date: the last operations if memory still has them, else the whole board in parts.
+
+use super::element::Element;
+use super::elements::Owner;
+use super::event::{Changed, Event, Snapshot};
+use super::visibility::{Eyes, visible};
+use crate::board::core::Tell;
+use crate::board::scene::identity::Role;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Operations kept in memory for clients that come back.
+pub const OPERATIONS: usize = 1000;
+
+/// Bytes of elements that those may hold.
+pub const BYTES: usize = 1 << 20;
+
+/// Bytes of one part of a snapshot, unless a single element is larger.
+pub const PART_BYTES: usize = 256 << 10;
+
+/// An operation, as far as somebody who comes back has to hear of it.
+#[derive(Clone, Debug)]
+pub enum Recent {
+    Change {
+        changed: Arc<Changed>,
+        owners: Arc<[Owner]>,
+    },
+    /// From here on pupils see other elements than before.
+    Quiz,
+    /// What it changed is in the welcome.
+    Other,
+}
+
+/// The newest operations of a board, without a gap.
+#[derive(Debug, Default)]
+pub struct Catchup {
+    recent: VecDeque<Recent>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Change { changed, .. } => Event::Change(changed.clone()).weight(),
+            Self::Quiz | Self::Other => 0,
+        }
+    }
+}
+
+impl Catchup {
+    /// Notes the operation that follows the last one noted.
+    pub fn push(&mut self, recent: Recent) {
+        self.bytes += recent.weight();
+        self.recent.push_back(recent);
+        while self.recent.len() > OPERATIONS || self.bytes > BYTES {
+            self.bytes -= self.recent.pop_front().map_or(0, |recent| recent.weight());
+        }
+    }
+
+    /// What somebody who knows the board up to operation `known` has to hear, the board being at operation `seq`. None:
+    /// only a snapshot helps.
+    pub fn since(&self, known: u64, seq: u64, eyes: Eyes, quiz: bool) -> Option<Vec<Arc<Changed>>> {
+        let missing = usize::try_from(seq.checked_sub(known)?).ok()?;
+        let first = self.recent.len().checked_sub(missing)?;
+        let mut changes = Vec::new();
+        for recent in self.recent.range(first..) {
+            match recent {
+                Recent::Change { changed, owners } if quiz => changes.extend(visible(changed, owners, eyes)),
+                Recent::Change { changed, .. } => changes.push(changed.clone()),
+                Recent::Quiz if eyes.role != Role::Teacher => return None,
+                Recent::Quiz | Recent::Other => {}
+            }
+        }
+        Some(changes)
+    }
+}
+
+/// A board as the parts of a snapshot.
+pub fn parts<'a>(seq: u64, elements: impl Iterator<Item = &'a Element>) -> Vec<Snapshot> {
+    let mut parts = Vec::new();
+    let mut text = String::from("[");
+    for element in elements {
+        if text.len() > 1 {
+            if text.len() + element.text().len() + 2 > PART_BYTES {
+                let full = std::mem::replace(&mut text, String::from("["));
+                parts.push(part(seq, full, true));
+            } else {
+                text.push(',');
+            }
+        }
+        text.push_str(element.text());
+    }
+    parts.push(part(seq, text, false));
+    parts
+}
+
+fn part(seq: u64, mut text: String, more: bool) -> Snapshot {
+    text.push(']');
+    Snapshot { seq, elements: text.into(), more }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::scene::identity::UserId;
+
+    const TEACHER: Eyes = Eyes { user: UserId(9), role: Role::Teacher };
+    const PUPIL: Eyes = Eyes { user: UserId(1), role: Role::Pupil };
+
+    fn element(id: &str, bytes: usize) -> Element {
+        let text = format!(r#"{{"id":"{id}","type":"t","version":1,"versionNonce":0,"x":"{}"}}"#, "x".repeat(bytes));
+        Element::from_text(&text).unwrap()
+    }
+
+    fn change(seq: u64, bytes: usize, owner: Eyes) -> Recent {
+        let changed = Changed { seq, by: owner.user, elements: vec![element("a", bytes)], deleted: vec![] };
+        Recent::Change { changed: Arc::new(changed), owners: [owner.owner()].into() }
+    }
+
+    fn seqs(changes: Option<Vec<Arc<Changed>>>) -> Option<Vec<u64>> {
+        Some(changes?.iter().map(|changed| changed.seq).collect())
+    }
+
+    #[test]
+    fn what_came_since_is_told_if_memory_has_it() {
+        let mut catchup = Catchup::default();
+        assert_eq!(seqs(catchup.since(5, 5, PUPIL, false)), Some(vec![]));
+        assert_eq!(catchup.since(4, 5, PUPIL, false), None, "older than the board's opening");
+        assert_eq!(catchup.since(6, 5, PUPIL, false), None, "of another life of the board");
+        catchup.push(change(6, 0, PUPIL));
+        catchup.push(Recent::Other);
+        catchup.push(change(8, 0, PUPIL));
+        assert_eq!(seqs(catchup.since(5, 8, PUPIL, false)), Some(vec![6, 8]));
+        assert_eq!(seqs(catchup.since(6, 8, PUPIL, false)), Some(vec![8]));
+        assert_eq!(seqs(catchup.since(8, 8, PUPIL, false)), Some(vec![]));
+        assert_eq!(catchup.since(4, 8, PUPIL, false), None);
+    }
+
+    #[test]
+    fn quiz_hides_what_came_since_and_its_beginning_and_end_take_a_snapshot() {
+        let mut catchup = Catchup::default();
+        catchup.push(change(1, 0, Eyes { user: UserId(2), role: Role::Pupil }));
+        catchup.push(change(2, 0, TEACHER));
+        catchup.push(change(3, 0, PUPIL));
+        assert_eq!(seqs(catchup.since(0, 3, PUPIL, true)), Some(vec![2, 3]));
+        assert_eq!(seqs(catchup.since(0, 3, TEACHER, true)), Some(vec![1, 2, 3]));
+        catchup.push(Recent::Quiz);
+        assert_eq!(catchup.since(3, 4, PUPIL, true), None);
+        assert_eq!(seqs(catchup.since(2, 4, TEACHER, true)), Some(vec![3]));
+        assert_eq!(seqs(catchup.since(4, 4, PUPIL, true)), Some(vec![]));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut catchup = Catchup::default();
+        for seq in 1..=OPERATIONS as u64 + 10 {
+            catchup.push(change(seq, 0, PUPIL));
+        }
+        let seq = OPERATIONS as u64 + 10;
+        assert_eq!(catchup.since(9, seq, PUPIL, false), None);
+        assert_eq!(catchup.since(10, seq, PUPIL, false).unwrap().len(), OPERATIONS);
+        catchup.push(change(seq + 1, BYTES / 2, PUPIL));
+        assert!(catchup.bytes <= BYTES);
+        catchup.push(change(seq + 2, BYTES, PUPIL));
+        assert_eq!((catchup.recent.len(), catchup.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_snapshot_comes_in_parts() {
+        let elements: Vec<_> = (0..10).map(|n| element(&n.to_string(), PART_BYTES / 4)).collect();
+        let all = parts(7, elements.iter());
+        assert_eq!(all.iter().map(|part| part.more).collect::<Vec<_>>(), [true, true, true, false]);
+        assert!(all.iter().all(|part| part.seq == 7 && part.elements.len() <= PART_BYTES));
+        let mut ids = Vec::new();
+        for part in &all {
+            let list: Vec<serde_json::Value> = serde_json::from_str(&part.elements).unwrap();
+            ids.extend(list.iter().map(|element| element["id"].as_str().unwrap().to_owned()));
+        }
+        assert_eq!(ids, elements.iter().map(|element| element.id().to_string()).collect::<Vec<_>>());
+        let empty = parts(1, [].into_iter());
+        assert_eq!((empty.len(), &*empty[0].elements, empty[0].more), (1, "[]", false));
+        let large = [element("large", 3 * PART_BYTES), element("b", 0)];
+        assert_eq!(parts(1, large.iter()).len(), 2);
+    }
+}
