@@ -3,6 +3,7 @@
 //! A stroke's way: socket → [`protocol`] (dialect) → [`room`] → [`store`] (commit) → room → sockets. What a board *is*
 //! lives in [`board`], which owns no socket, file or clock.
 
+pub mod accounts;
 pub mod backup;
 pub mod board;
 pub mod cli;

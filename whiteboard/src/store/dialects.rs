@@ -1,6 +1,7 @@
 //! What boards of each dialect are made of: the one place where the store knows more than rows of text.
 
 use super::BoardName;
+use crate::board::canvas;
 use crate::board::classroom;
 use crate::board::core::Durable;
 
@@ -14,6 +15,7 @@ pub trait Visit {
 pub fn visit<V: Visit>(dialect: &str, visit: V) -> Option<V::Output> {
     match dialect {
         BoardName::CLASSROOM => Some(visit.visit::<classroom::state::State>()),
+        BoardName::CANVAS => Some(visit.visit::<canvas::State>()),
         _ => None,
     }
 }
@@ -33,8 +35,10 @@ mod tests {
 
     #[test]
     fn every_dialect_has_a_state_that_comes_back() {
-        let text = visit(BoardName::CLASSROOM, Empty).unwrap();
-        assert!(text.starts_with('{'), "{text}");
+        for dialect in [BoardName::CLASSROOM, BoardName::CANVAS] {
+            let text = visit(dialect, Empty).unwrap();
+            assert!(text.starts_with('{'), "{dialect}: {text}");
+        }
         assert_eq!(visit("of a later release", Empty), None);
     }
 }

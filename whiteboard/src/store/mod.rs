@@ -3,6 +3,7 @@
 //! An append is answered when it is on disk (WAL, `synchronous=FULL`), never before. What arrives while a commit is
 //! under way goes into the next one (group commit); an idle store commits at once.
 
+pub mod accounts;
 pub mod clock;
 pub mod dialects;
 pub mod disk;
