@@ -88,7 +88,11 @@ pub(super) async fn run(
         while let Some(held) = room.pending.release() {
             room.release(held);
         }
-        if room.failed.is_some() && room.pending.is_settled() && !room.reload().await {
+        if room.failed.is_some() && room.pending.is_settled() {
+            if room.reload().await {
+                // What everybody is told about it waits for nothing.
+                continue;
+            }
             break;
         }
         let deadline = room.deadline(stopping.is_cancelled());

@@ -54,9 +54,19 @@ impl Server {
 
     /// Starts a server; an error is what it said before it ended.
     pub fn try_start(data: &Path, port: u16, more: &[&str]) -> Result<Self, String> {
+        Self::launch(data, port, more, &[])
+    }
+
+    /// Starts a server in an environment.
+    pub fn start_with(data: &Path, environment: &[(&str, String)]) -> Result<Self, String> {
+        Self::launch(data, 0, &[], environment)
+    }
+
+    fn launch(data: &Path, port: u16, more: &[&str], environment: &[(&str, String)]) -> Result<Self, String> {
         let port = port.to_string();
         let basic = ["serve", "--data", data.to_str().unwrap(), "--port", &port, "--admin-port", "0"];
         let mut child = whiteboard(&[&basic, more].concat())
+            .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
             .env("LOG_FORMAT", "json")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
