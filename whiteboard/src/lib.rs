@@ -9,6 +9,7 @@ pub mod board;
 pub mod cli;
 pub mod exchange;
 pub mod http;
+pub mod limits;
 pub mod logging;
 pub mod metrics;
 pub mod protocol;

@@ -1,12 +1,14 @@
 //! Putting the server together, and taking it apart again.
 
+use crate::board::classroom::{Classroom, Event};
+use crate::board::core::Limits;
 use crate::http::admin::Admin;
 use crate::http::health::Health;
 use crate::http::{self, Public};
 use crate::metrics::{Metrics, Statistics, resident_bytes};
 use crate::protocol::classroom;
 use crate::protocol::engineio::registry::Registry;
-use crate::room::{Hub, Shared};
+use crate::room::{Ground, Hub, Shared};
 use crate::settings::Settings;
 use crate::shutdown::StopSignals;
 use crate::store::{DataLock, Store, StoreError, disk};
@@ -78,12 +80,16 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let boards = store.reader.boards()?;
     let health = Arc::new(Health::new(store.reader.clone()));
     let undo_events = settings.undo_events;
-    let hub = Hub::new(Shared {
+    let ground = Ground {
         store: store.clone(),
         timing: settings.room_timing(),
-        encoder: Arc::new(move |event| classroom::encode(event, undo_events)),
+        limits: Limits::default(),
+        epoch: store.reader.epoch()?.into(),
+        space: Arc::default(),
         metrics: metrics.clone(),
-    });
+    };
+    let encoder = Arc::new(move |event: &Event| classroom::encode(event, undo_events));
+    let hub = Hub::new(Shared::<Classroom> { ground, encoder });
     let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
     let public = http::public(Public {
         registry: registry.clone(),

@@ -1,6 +1,11 @@
 //! What can be set when serving, by flag or by environment.
 
+mod limits;
+
+pub use limits::LimitSettings;
+
 use crate::http::origin::Origins;
+use crate::limits::address::Networks;
 use crate::logging;
 use crate::protocol::classroom::UndoEvents;
 use crate::protocol::engineio;
@@ -70,6 +75,9 @@ pub struct Settings {
     pub ping_timeout: Duration,
 
     #[command(flatten)]
+    pub limits: LimitSettings,
+
+    #[command(flatten)]
     pub log: logging::LogSettings,
 }
 
@@ -78,6 +86,11 @@ impl Settings {
     pub fn origins(&self) -> Result<Origins, String> {
         let list = self.cors_origins.as_deref().or(self.cors_origin.as_deref()).unwrap_or("*");
         Origins::parse(list).map_err(|error| format!("CORS_ORIGINS: {error}"))
+    }
+
+    /// Proxies whose word is taken for where a client comes from; an error is a sentence.
+    pub fn trusted_proxies(&self) -> Result<Networks, String> {
+        Networks::parse(&self.limits.trusted_proxies).map_err(|error| format!("TRUSTED_PROXIES: {error}."))
     }
 
     pub fn room_timing(&self) -> room::Timing {

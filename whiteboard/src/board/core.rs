@@ -148,7 +148,7 @@ impl Refusal {
             }
             Self::TooManyBoards => {
                 "The server has as many boards as it may have. Use an older one, \
-                 or ask the person who runs the server to delete some or to raise BOARDS."
+                 or ask the person who runs the server to delete some or to raise MAX_BOARDS."
             }
             Self::Unsaved => {
                 "The last change could not be saved and was taken back. Tell the person who runs the server."

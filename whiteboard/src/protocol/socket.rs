@@ -3,7 +3,7 @@
 use super::classroom::{action, check_code};
 use super::engineio::registry::random_id;
 use super::socketio::{Packet, connect_error, connected, parse};
-use crate::board::classroom::Action;
+use crate::board::classroom::{Action, Classroom};
 use crate::room::{Frame, Hub, Membership, Outbox};
 use crate::store::BoardName;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ pub struct Misuse;
 
 /// The connection, before and after it joined. Dropping it leaves the room.
 pub struct Socket {
-    hub: Hub,
+    hub: Hub<Classroom>,
     outbox: Arc<Outbox>,
     /// From the query of the transport's first request.
     code: Option<String>,
-    membership: Option<Membership>,
+    membership: Option<Membership<Classroom>>,
 }
 
 impl Socket {
-    pub fn new(hub: Hub, outbox: Arc<Outbox>, code: Option<String>) -> Self {
+    pub fn new(hub: Hub<Classroom>, outbox: Arc<Outbox>, code: Option<String>) -> Self {
         Self { hub, outbox, code, membership: None }
     }
 
@@ -62,7 +62,7 @@ impl Socket {
         match check_code(self.code.as_deref()) {
             Ok(code) => {
                 self.outbox.push(Frame::plain(connected(&random_id())));
-                self.membership = Some(self.hub.join(&BoardName::classroom(code), self.outbox.clone()));
+                self.membership = Some(self.hub.join(&BoardName::classroom(code), self.outbox.clone(), Action::Join));
             }
             Err(sentence) => self.outbox.push(Frame::plain(connect_error("/", sentence))),
         }

@@ -1,23 +1,31 @@
 //! Boards in use: one task a board gives its requests their order, writes them down, and tells the others once they
 //! are on disk.
+//!
+//! What is known by whom: `hub` (finds rooms) → `task` (one room) → `doors` (the way in), `clients` (the way out),
+//! `pending` (what waits for the disk), `snapshots` (when to write one).
 
 pub mod batch;
+mod clients;
+mod doors;
 pub mod hub;
 pub mod outbox;
 mod pending;
+mod snapshots;
 mod task;
 
 pub use crate::websocket::Frame;
-pub use hub::{Hub, Membership};
+pub use doors::Membership;
+pub use hub::Hub;
 pub use outbox::Outbox;
 
-use crate::board::classroom::Event;
+use crate::board::core::{Core, Limits};
+use crate::limits::space::Space;
 use crate::metrics::Metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Turns an event into what goes over the wire; done once for all who receive it.
-pub type Encoder = Arc<dyn Fn(&Event) -> Frame + Send + Sync>;
+pub type Encoder<C> = Arc<dyn Fn(&<C as Core>::Event) -> Frame + Send + Sync>;
 
 /// How long things last.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +48,28 @@ impl Default for Timing {
     }
 }
 
-/// What every room has.
+/// What all rooms have, whatever their dialect.
 #[derive(Clone)]
-pub struct Shared {
+pub struct Ground {
     pub store: crate::store::Store,
     pub timing: Timing,
-    pub encoder: Encoder,
+    /// What one board may hold.
+    pub limits: Limits,
+    /// The life of the database (see [`crate::board::core::Opening::epoch`]).
+    pub epoch: Arc<str>,
+    /// Whether the disk has room for changes and for new boards.
+    pub space: Arc<Space>,
     pub metrics: Arc<Metrics>,
+}
+
+/// What every room of a dialect has.
+pub struct Shared<C: Core> {
+    pub ground: Ground,
+    pub encoder: Encoder<C>,
+}
+
+impl<C: Core> Clone for Shared<C> {
+    fn clone(&self) -> Self {
+        Self { ground: self.ground.clone(), encoder: self.encoder.clone() }
+    }
 }

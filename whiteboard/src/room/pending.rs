@@ -1,38 +1,46 @@
 //! Effects that wait for the disk, in the order in which they arose.
 
-use crate::board::classroom::Event;
-use crate::board::core::{Effect, Tell};
+use crate::board::core::{ClientId, Closed, Effect, Tell};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 /// Something to do when everything before it is on disk.
 #[derive(Debug)]
-pub enum Held {
-    Effects(Vec<Effect<Event>>),
+pub enum Held<E> {
+    Effects(Vec<Effect<E>>),
+    /// What a client's joining led to has been sent.
+    Joined(ClientId),
+    Close(ClientId, Closed),
     /// Somebody wants to know that all this has happened.
     Barrier(oneshot::Sender<()>),
 }
 
 /// The queue of what is held back. Tickets are given in ascending order to what is being written.
-#[derive(Debug, Default)]
-pub struct Pending {
-    held: VecDeque<(u64, Held)>,
+#[derive(Debug)]
+pub struct Pending<E> {
+    held: VecDeque<(u64, Held<E>)>,
     last_ticket: u64,
     durable: u64,
     answered: u64,
     bytes: usize,
 }
 
-impl Held {
+impl<E> Default for Pending<E> {
+    fn default() -> Self {
+        Self { held: VecDeque::new(), last_ticket: 0, durable: 0, answered: 0, bytes: 0 }
+    }
+}
+
+impl<E: Tell> Held<E> {
     fn bytes(&self) -> usize {
         match self {
             Self::Effects(effects) => effects.iter().map(|effect| effect.event.weight()).sum(),
-            Self::Barrier(_) => 0,
+            Self::Joined(_) | Self::Close(..) | Self::Barrier(_) => 0,
         }
     }
 }
 
-impl Pending {
+impl<E: Tell> Pending<E> {
     /// A ticket for rows about to be written: what is held from now on waits for them.
     pub fn ticket(&mut self) -> u64 {
         self.last_ticket += 1;
@@ -40,7 +48,7 @@ impl Pending {
     }
 
     /// Holds something until all tickets given so far are durable.
-    pub fn hold(&mut self, held: Held) {
+    pub fn hold(&mut self, held: Held<E>) {
         self.bytes += held.bytes();
         self.held.push_back((self.last_ticket, held));
     }
@@ -54,7 +62,7 @@ impl Pending {
     }
 
     /// The next thing that may happen now.
-    pub fn release(&mut self) -> Option<Held> {
+    pub fn release(&mut self) -> Option<Held<E>> {
         if self.held.front()?.0 > self.durable {
             return None;
         }
@@ -83,30 +91,26 @@ impl Pending {
         self.bytes
     }
 
-    /// After a failed write, once settled: nothing held will happen as it was meant. Returns who waits at a barrier.
-    pub fn abandon(&mut self) -> Vec<oneshot::Sender<()>> {
+    /// After a failed write, once settled: nothing held will happen as it was meant. Who waits at a barrier learns by
+    /// the dropped sender.
+    pub fn abandon(&mut self) {
         self.durable = self.last_ticket;
         self.bytes = 0;
-        self.held
-            .drain(..)
-            .filter_map(|(_, held)| match held {
-                Held::Barrier(done) => Some(done),
-                Held::Effects(_) => None,
-            })
-            .collect()
+        self.held.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::classroom::Event;
     use crate::board::core::To;
 
-    fn effect(id: u64) -> Held {
+    fn effect(id: u64) -> Held<Event> {
         Held::Effects(vec![Effect { to: To::All, event: Event::Ack(id) }])
     }
 
-    fn released(pending: &mut Pending) -> Vec<u64> {
+    fn released(pending: &mut Pending<Event>) -> Vec<u64> {
         let mut ids = Vec::new();
         while let Some(held) = pending.release() {
             if let Held::Effects(effects) = held {
@@ -153,8 +157,9 @@ mod tests {
         assert!(!pending.is_settled());
         pending.answered(second, false);
         assert!(pending.is_settled() && pending.release().is_none());
-        assert_eq!(pending.abandon().len(), 1);
-        assert!(waiting.try_recv().is_err());
+        assert_eq!(waiting.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        pending.abandon();
+        assert_eq!(waiting.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         assert!(pending.is_empty() && pending.bytes() == 0);
         pending.hold(effect(2));
         assert_eq!(released(&mut pending), [2]);

@@ -1,18 +1,14 @@
 //! The task of one board.
 
 use super::Shared;
-use super::hub::{Hub, units};
-use super::outbox::Outbox;
+use super::clients::Clients;
+use super::doors::{Doors, Input, Inside, units};
 use super::pending::{Held, Pending};
-use crate::board::classroom::state::State;
-use crate::board::classroom::{Action, Classroom, Event};
-use crate::board::core::{ClientId, Core, Durable, Effect, Moment, Opening, Outcome, Request, To};
-use crate::metrics::Closed;
+use super::snapshots::Behind;
+use crate::board::core::{Act, Closed, Core, Durable, Moment, Opening, Outcome, Refusal, Request};
 use crate::store::{Append, BoardName, Committed, Loaded, StoreError};
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -22,43 +18,16 @@ const HELD_EFFECTS: usize = 4096;
 /// Bytes of lists and images in effects that may wait for the disk.
 const HELD_BYTES: usize = 32 << 20;
 
-/// Operations after which a snapshot is written, so that loading replays at most about so many.
-const SNAPSHOT_OPERATIONS: u64 = 1000;
-
-/// Bytes of operations after which a snapshot is written, unless the last snapshot is larger: then as many as it has.
-const SNAPSHOT_BYTES: usize = 1 << 20;
-
-/// A board that leaves memory with more operations than this behind its snapshot gets a new one.
-const SNAPSHOT_ON_LEAVING: u64 = 100;
-
-/// What comes through the door of a room.
-#[derive(Debug)]
-pub(super) enum Input {
-    Join(ClientId, Arc<Outbox>),
-    Request(Request<Action>),
-    Leave(Request<Action>),
-    Barrier(oneshot::Sender<()>),
-}
-
-#[derive(Debug)]
-struct Client {
-    outbox: Arc<Outbox>,
-    /// Has got the whole board: what comes before that is not for this client.
-    joined: bool,
-}
-
-struct Room {
-    shared: Shared,
+struct Room<C: Core> {
+    shared: Shared<C>,
     name: BoardName,
-    classroom: Classroom,
-    clients: HashMap<ClientId, Client>,
-    pending: Pending,
+    core: C,
+    clients: Clients<C>,
+    pending: Pending<C::Event>,
     done: mpsc::UnboundedSender<Committed>,
     /// Number of the last operation given to the store.
     seq: u64,
-    behind_snapshot: u64,
-    bytes_behind_snapshot: usize,
-    snapshot_bytes: usize,
+    behind: Behind,
     /// A write failed for this reason: nothing more is done until the board is loaded anew.
     failed: Option<String>,
     start: Instant,
@@ -67,20 +36,19 @@ struct Room {
 }
 
 /// Runs a room until its board leaves memory.
-pub(super) async fn run(
-    hub: Hub,
+pub(super) async fn run<C: Core>(
+    shared: Shared<C>,
+    doors: &Doors<C>,
     name: BoardName,
-    mut inputs: mpsc::UnboundedReceiver<Input>,
-    permits: Arc<Semaphore>,
+    mut inside: Inside<C>,
     stopping: CancellationToken,
 ) {
-    let shared = hub.shared().clone();
-    let loaded = match load(&shared, &name).await {
+    let loaded = match admit(&shared, &name).await {
         Ok(loaded) => loaded,
-        Err(error) => return turn_away(&hub, &name, inputs, &permits, &error).await,
+        Err(refusal) => return turn_away(&shared, doors, &name, inside, refusal).await,
     };
     tracing::debug!(board = %name.code, operations = loaded.seq, replayed = loaded.behind_snapshot, "board opened");
-    shared.metrics.boards_open.inc();
+    shared.ground.metrics.boards_open.inc();
     let (done, mut commits) = mpsc::unbounded_channel();
     let mut room = Room::new(shared, name, loaded, done);
     room.tick();
@@ -96,7 +64,7 @@ pub(super) async fn run(
             break;
         }
         let deadline = room.deadline(stopping.is_cancelled());
-        if deadline.is_none() && hub.leave_memory(&room.name, &inputs) {
+        if deadline.is_none() && doors.leave_memory(&room.name, &inside) {
             break;
         }
         let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS && room.pending.bytes() < HELD_BYTES;
@@ -104,9 +72,9 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             Some(committed) = commits.recv() => room.committed(committed),
-            Some(input) = inputs.recv(), if ready => {
+            Some(input) = inside.inputs.recv(), if ready => {
                 if let Input::Request(request) = &input {
-                    permits.add_permits(units(&request.action) as usize);
+                    inside.permits.add_permits(units(&request.action) as usize);
                 }
                 room.input(input);
             }
@@ -114,11 +82,12 @@ pub(super) async fn run(
             () = stopping.cancelled(), if !stopping.is_cancelled() => {}
         }
     }
-    room.leave(&permits);
+    inside.permits.close();
+    room.leave();
 }
 
-async fn load(shared: &Shared, name: &BoardName) -> Result<Loaded<State>, StoreError> {
-    let (reader, name) = (shared.store.reader.clone(), name.clone());
+async fn load<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C::State>, StoreError> {
+    let (reader, name) = (shared.ground.store.reader.clone(), name.clone());
     let path = reader.path().to_owned();
     match tokio::task::spawn_blocking(move || reader.load(&name)).await {
         Ok(loaded) => loaded,
@@ -126,152 +95,187 @@ async fn load(shared: &Shared, name: &BoardName) -> Result<Loaded<State>, StoreE
     }
 }
 
-fn opening(shared: &Shared, seq: u64, idle: Duration) -> Opening {
-    Opening { seq, idle, unlock_after: shared.timing.unlock_after, ..Opening::default() }
+/// Loads a board, if it may be opened.
+async fn admit<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C::State>, Refusal> {
+    let unreadable = |error: StoreError| {
+        tracing::error!(board = %name.code, "{error}");
+        Refusal::Unreadable
+    };
+    let loaded = load(shared, name).await.map_err(unreadable)?;
+    if !loaded.meta.exists {
+        let reader = shared.ground.store.reader.clone();
+        let boards = tokio::task::spawn_blocking(move || reader.boards()).await;
+        let boards = boards.map_err(|_| Refusal::Unreadable)?.map_err(unreadable)?;
+        shared.ground.space.may_begin_board(boards)?;
+    }
+    Ok(loaded)
 }
 
-/// Nobody can use a board that cannot be loaded: whoever comes is told and disconnected.
-async fn turn_away(
-    hub: &Hub,
+/// Nobody can use this board at the moment: whoever comes is told and disconnected.
+async fn turn_away<C: Core>(
+    shared: &Shared<C>,
+    doors: &Doors<C>,
     name: &BoardName,
-    mut inputs: mpsc::UnboundedReceiver<Input>,
-    permits: &Semaphore,
-    error: &StoreError,
+    mut inside: Inside<C>,
+    refusal: Refusal,
 ) {
-    tracing::error!(board = %name.code, "{error}");
-    permits.close();
-    let message = "This board cannot be read at the moment. Ask the person who runs the server.".to_owned();
-    let frame = (hub.shared().encoder)(&Event::Error(message));
-    loop {
-        if hub.leave_memory(name, &inputs) {
-            return;
-        }
-        if let Some(Input::Join(_, outbox)) = inputs.recv().await {
+    inside.permits.close();
+    let frame = (shared.encoder)(&C::turned_away(refusal));
+    let reason = if refusal == Refusal::Unreadable { Closed::Unreadable } else { Closed::Refused };
+    while !doors.leave_memory(name, &inside) {
+        if let Some(Input::Join(_, outbox)) = inside.inputs.recv().await {
+            shared.ground.metrics.refused.inc();
             outbox.push(frame.clone());
-            outbox.close(Closed::Unreadable);
+            outbox.close(reason);
         }
     }
 }
 
-impl Room {
-    fn new(shared: Shared, name: BoardName, loaded: Loaded<State>, done: mpsc::UnboundedSender<Committed>) -> Self {
+fn opening<C: Core>(shared: &Shared<C>, loaded: &Loaded<C::State>, now: Moment) -> Opening {
+    Opening {
+        seq: loaded.seq,
+        epoch: shared.ground.epoch.clone(),
+        now,
+        idle: loaded.idle,
+        meta: loaded.meta.clone(),
+        limits: shared.ground.limits,
+        unlock_after: shared.ground.timing.unlock_after,
+    }
+}
+
+fn moment(start: Instant) -> Moment {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { run: start.elapsed(), unix_ms: i64::try_from(unix.as_millis()).unwrap_or(i64::MAX) }
+}
+
+impl<C: Core> Room<C> {
+    fn new(
+        shared: Shared<C>,
+        name: BoardName,
+        loaded: Loaded<C::State>,
+        done: mpsc::UnboundedSender<Committed>,
+    ) -> Self {
+        let start = Instant::now();
+        let opening = opening(&shared, &loaded, moment(start));
         Self {
-            classroom: Classroom::open(loaded.state, opening(&shared, loaded.seq, loaded.idle)),
+            seq: loaded.seq,
+            behind: Behind::loaded(loaded.behind_snapshot),
+            core: C::open(loaded.state, opening),
+            clients: Clients::new(shared.encoder.clone(), shared.ground.metrics.clone()),
             shared,
             name,
-            clients: HashMap::new(),
             pending: Pending::default(),
             done,
-            seq: loaded.seq,
-            behind_snapshot: loaded.behind_snapshot,
-            bytes_behind_snapshot: 0,
-            snapshot_bytes: 0,
             failed: None,
-            start: Instant::now(),
+            start,
             last_request: Duration::ZERO,
             empty_since: Duration::ZERO,
         }
     }
 
-    fn moment(&self) -> Moment {
-        Moment { run: self.now(), unix_ms: 0 }
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
+    fn now(&self) -> Moment {
+        moment(self.start)
     }
 
     /// When [`Self::tick`] is due; none: the board should leave memory now.
     fn deadline(&self, stopping: bool) -> Option<Duration> {
-        let now = self.now();
+        let timing = &self.shared.ground.timing;
         if !self.clients.is_empty() {
-            let session_end = self.last_request + self.shared.timing.session_timeout;
-            return Some(self.classroom.next_tick().map_or(session_end, |tick| tick.min(session_end)));
+            let session_end = self.last_request + timing.session_timeout;
+            return Some(self.core.next_tick().map_or(session_end, |tick| tick.min(session_end)));
         }
-        let unload = self.empty_since + self.shared.timing.unload_after;
+        let now = self.start.elapsed();
+        let unload = self.empty_since + timing.unload_after;
         if !self.pending.is_empty() {
             // What is being written wakes the room when it is done.
-            return Some(unload.max(now + self.shared.timing.unload_after));
+            return Some(unload.max(now + timing.unload_after));
         }
         (!stopping && now < unload).then_some(unload)
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: Input<C>) {
         match input {
-            Input::Join(client, outbox) => {
-                self.clients.insert(client, Client { outbox, joined: false });
-                self.last_request = self.now();
-                self.handle(Request { client, action: Action::Join, ack: None });
+            Input::Join(request, outbox) => {
+                let client = request.client;
+                self.clients.enter(client, outbox);
+                self.last_request = self.start.elapsed();
+                self.handle(request);
+                self.pending.hold(Held::Joined(client));
             }
             Input::Request(request) => {
-                if !matches!(request.action, Action::Seen { .. }) {
-                    self.last_request = self.now();
-                    self.shared.metrics.requests.inc();
+                if request.action.is_activity() {
+                    self.last_request = self.start.elapsed();
+                    self.shared.ground.metrics.requests.inc();
+                }
+                if request.action.is_change() && self.shared.ground.space.is_full() {
+                    let outcome = self.core.refuse(request, Refusal::DiskFull, self.now());
+                    return self.take(outcome);
                 }
                 self.handle(request);
             }
             Input::Leave(request) => {
-                self.clients.remove(&request.client);
-                self.empty_since = self.now();
+                self.clients.leave(request.client);
+                self.empty_since = self.start.elapsed();
                 self.handle(request);
             }
             Input::Barrier(done) => self.pending.hold(Held::Barrier(done)),
+            Input::Close(reason) => self.clients.close_all(reason),
         }
     }
 
-    fn handle(&mut self, request: Request<Action>) {
-        let outcome = self.classroom.handle(request, self.moment());
+    fn handle(&mut self, request: Request<C::Action>) {
+        let outcome = self.core.handle(request, self.now());
         self.take(outcome);
     }
 
     /// Does what time demands.
     fn tick(&mut self) {
         let now = self.now();
-        let outcome = self.classroom.tick(self.moment());
+        let outcome = self.core.tick(now);
         self.take(outcome);
-        let idle = now.saturating_sub(self.last_request) >= self.shared.timing.session_timeout;
+        let idle = now.run.saturating_sub(self.last_request) >= self.shared.ground.timing.session_timeout;
         if idle && !self.clients.is_empty() {
-            let outcome = self.classroom.end_session(self.moment());
+            let outcome = self.core.end_session(now);
             self.take(outcome);
-            for client in self.clients.values() {
-                client.outbox.close(Closed::SessionEnded);
-            }
+            self.clients.close_all(Closed::SessionEnded);
             // Their connections leave one by one; until then nothing more is to be done about it.
-            self.last_request = now;
+            self.last_request = now.run;
         }
     }
 
-    /// Gives an outcome's records to the store and holds its effects until they are on disk.
-    fn take(&mut self, outcome: Outcome<Event>) {
-        if !outcome.records.is_empty() {
-            let bytes: usize = outcome.records.iter().map(String::len).sum();
-            let rows = outcome.records.len() as u64;
-            self.shared.store.writer.append(Append {
+    /// Sends what is volatile, gives the records to the store and holds the rest until they are on disk.
+    fn take(&mut self, outcome: Outcome<C::Event>) {
+        let Outcome { records, effects, volatile, closes } = outcome;
+        for effect in &volatile {
+            self.clients.send_volatile(effect);
+        }
+        if !records.is_empty() {
+            let bytes = records.iter().map(String::len).sum();
+            let rows = records.len() as u64;
+            self.shared.ground.store.writer.append(Append {
                 board: self.name.clone(),
                 first_seq: self.seq + 1,
-                rows: outcome.records,
+                rows: records,
                 ticket: self.pending.ticket(),
                 done: self.done.clone(),
             });
             self.seq += rows;
-            self.behind_snapshot += rows;
-            self.bytes_behind_snapshot += bytes;
-            let much = self.bytes_behind_snapshot > SNAPSHOT_BYTES.max(self.snapshot_bytes);
-            if much || self.behind_snapshot >= SNAPSHOT_OPERATIONS {
+            if self.behind.recorded(rows, bytes) {
                 self.snapshot();
             }
         }
-        if !outcome.effects.is_empty() {
-            self.pending.hold(Held::Effects(outcome.effects));
+        if !effects.is_empty() {
+            self.pending.hold(Held::Effects(effects));
+        }
+        for (client, reason) in closes {
+            self.pending.hold(Held::Close(client, reason));
         }
     }
 
     fn snapshot(&mut self) {
-        let body = self.classroom.state().encode();
-        self.behind_snapshot = 0;
-        self.bytes_behind_snapshot = 0;
-        self.snapshot_bytes = body.len();
-        self.shared.store.writer.snapshot(self.name.clone(), self.seq, body);
+        let body = self.core.state().encode();
+        self.behind.snapshot(body.len());
+        self.shared.ground.store.writer.snapshot(self.name.clone(), self.seq, body);
     }
 
     fn committed(&mut self, committed: Committed) {
@@ -281,33 +285,13 @@ impl Room {
         }
     }
 
-    fn release(&mut self, held: Held) {
+    fn release(&mut self, held: Held<C::Event>) {
         match held {
-            Held::Effects(effects) => effects.into_iter().for_each(|effect| self.send(&effect)),
+            Held::Effects(effects) => effects.iter().for_each(|effect| self.clients.send(effect)),
+            Held::Joined(client) => self.clients.joined(client),
+            Held::Close(client, reason) => self.clients.close(client, reason),
             Held::Barrier(done) => {
                 let _ = done.send(());
-            }
-        }
-    }
-
-    fn send(&mut self, effect: &Effect<Event>) {
-        if matches!(effect.event, Event::Error(_)) {
-            self.shared.metrics.refused.inc();
-        }
-        match &effect.to {
-            To::One(client) => {
-                let Some(client) = self.clients.get_mut(client) else { return };
-                client.joined |= matches!(effect.event, Event::SessionData { .. });
-                client.outbox.answer((self.shared.encoder)(&effect.event));
-            }
-            To::Others(_) | To::All | To::Only(_) => {
-                let mut frame = None;
-                for (id, client) in &self.clients {
-                    if client.joined && effect.to != To::Others(*id) {
-                        let frame = frame.get_or_insert_with(|| (self.shared.encoder)(&effect.event));
-                        client.outbox.push(frame.clone());
-                    }
-                }
             }
         }
     }
@@ -316,36 +300,32 @@ impl Room {
     async fn reload(&mut self) -> bool {
         let sentence = self.failed.take().unwrap_or_default();
         // Whoever waits there learns by the dropped sender that waiting has ended.
-        drop(self.pending.abandon());
+        self.pending.abandon();
         let loaded = match load(&self.shared, &self.name).await {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::error!(board = %self.name.code, "{error}");
-                self.clients.values().for_each(|client| client.outbox.close(Closed::Unreadable));
+                self.clients.close_all(Closed::Unreadable);
                 return false;
             }
         };
         tracing::warn!(board = %self.name.code, "the board was put back to what is on disk: {sentence}");
+        // What they were to get first is lost: they come back and get the board as it is.
+        self.clients.close_newcomers(Closed::Unsaved);
         self.seq = loaded.seq;
-        self.behind_snapshot = loaded.behind_snapshot;
-        let message = "The last change could not be saved and was taken back. Tell the person who runs the server.";
-        let outcome = self.classroom.reload(loaded.state, opening(&self.shared, loaded.seq, loaded.idle), message);
+        self.behind = Behind::loaded(loaded.behind_snapshot);
+        let opening = opening(&self.shared, &loaded, self.now());
+        let outcome = self.core.reload(loaded.state, opening, Refusal::Unsaved.sentence());
         self.take(outcome);
-        let waiting: Vec<ClientId> =
-            self.clients.iter().filter(|(_, client)| !client.joined).map(|(id, _)| *id).collect();
-        for client in waiting {
-            self.handle(Request { client, action: Action::Join, ack: None });
-        }
         true
     }
 
-    fn leave(mut self, permits: &Semaphore) {
-        permits.close();
-        if self.behind_snapshot > SNAPSHOT_ON_LEAVING {
+    fn leave(mut self) {
+        if self.behind.is_long() {
             self.snapshot();
         }
-        self.shared.store.writer.forget(self.name.clone());
-        self.shared.metrics.boards_open.dec();
+        self.shared.ground.store.writer.forget(self.name.clone());
+        self.shared.ground.metrics.boards_open.dec();
         tracing::debug!(board = %self.name.code, operations = self.seq, "board left memory");
     }
 }

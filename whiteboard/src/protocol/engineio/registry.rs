@@ -2,6 +2,7 @@
 
 use super::Timing;
 use super::session::Session;
+use crate::board::classroom::Classroom;
 use crate::metrics::Metrics;
 use crate::room::Hub;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 /// What sessions share, and those that are found by their id (all that began by polling).
 pub struct Registry {
-    pub hub: Hub,
+    pub hub: Hub<Classroom>,
     pub timing: Timing,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server stops: transports tell their clients and end.
@@ -23,7 +24,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(hub: Hub, timing: Timing, metrics: Arc<Metrics>) -> Self {
+    pub fn new(hub: Hub<Classroom>, timing: Timing, metrics: Arc<Metrics>) -> Self {
         Self {
             hub,
             timing,

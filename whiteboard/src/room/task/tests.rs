@@ -1,17 +1,23 @@
 //! Rooms on a real store: order, failed writes, leaving memory.
 
 use super::*;
+use crate::board::classroom::{Action, Classroom, Event, State};
+use crate::board::core::Limits;
+use crate::limits::space::{Marks, Space};
 use crate::metrics::Metrics;
 use crate::protocol::classroom::{UndoEvents, encode};
-use crate::room::{Membership, Timing};
+use crate::room::snapshots::OPERATIONS;
+use crate::room::{Ground, Hub, Membership, Outbox, Timing};
 use crate::store::{DATABASE, Store, schema};
 use crate::websocket::Outgoing;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use tokio::time::timeout;
 
 struct Bench {
     directory: tempfile::TempDir,
-    hub: Hub,
+    hub: Hub<Classroom>,
+    space: Arc<Space>,
     metrics: Arc<Metrics>,
 }
 
@@ -25,25 +31,38 @@ impl Bench {
         let store = Store::on(connection, directory.path(), |sentence| panic!("{sentence}"), |_| ()).unwrap();
         let metrics = Arc::new(Metrics::default());
         let encoder = Arc::new(|event: &Event| encode(event, UndoEvents::PathsUpdate));
-        let hub = Hub::new(Shared { store, timing, encoder, metrics: metrics.clone() });
-        Self { directory, hub, metrics }
+        let space = Arc::new(Space::new(Marks { boards: 3, ..Marks::default() }));
+        let epoch = store.reader.epoch().unwrap().into();
+        let limits = Limits::default();
+        let ground = Ground { store, timing, limits, epoch, space: space.clone(), metrics: metrics.clone() };
+        Self { directory, hub: Hub::new(Shared { ground, encoder }), space, metrics }
     }
 
-    fn join(&self, code: &str) -> (Membership, Arc<Outbox>) {
+    fn join(&self, code: &str) -> (Membership<Classroom>, Arc<Outbox>) {
         let outbox = Arc::new(Outbox::new(self.metrics.clone()));
-        (self.hub.join(&BoardName::classroom(code), outbox.clone()), outbox)
+        (self.hub.join(&BoardName::classroom(code), outbox.clone(), Action::Join), outbox)
     }
 }
 
-async fn update(member: &Membership, list: &str, ack: u64) {
+async fn update(member: &Membership<Classroom>, list: &str, ack: u64) {
     let paths = RawValue::from_string(list.to_owned()).unwrap();
     member.request(Action::UpdatePaths(paths), Some(ack)).await;
 }
 
 /// What is in an outbox once everything asked so far has its answer.
-async fn answers(member: &Membership, outbox: &Outbox) -> Vec<String> {
+async fn answers(member: &Membership<Classroom>, outbox: &Outbox) -> Vec<String> {
     timeout(Duration::from_secs(5), member.settled()).await.unwrap();
     texts(outbox)
+}
+
+/// Waits until a connection is to be closed.
+async fn closed(outbox: &Outbox) {
+    let closing = async {
+        while outbox.closed().is_none() {
+            outbox.changed().await;
+        }
+    };
+    timeout(Duration::from_secs(5), closing).await.unwrap();
 }
 
 fn texts(outbox: &Outbox) -> Vec<String> {
@@ -117,17 +136,11 @@ async fn a_board_that_cannot_be_read_turns_people_away_and_leaves_the_others_alo
     connection
         .execute_batch(
             "INSERT INTO boards (id, dialect, code, created) VALUES (1, 'classroom', 'broken', 0); \
-             INSERT INTO operations VALUES (1, 1, 1, 0, 'no JSON')",
+             INSERT INTO operations (id, board, seq, time, body) VALUES (1, 1, 1, 0, 'no JSON')",
         )
         .unwrap();
     let (member, outbox) = bench.join("broken");
-    timeout(Duration::from_secs(5), async {
-        while outbox.closed().is_none() {
-            outbox.changed().await;
-        }
-    })
-    .await
-    .unwrap();
+    closed(&outbox).await;
     assert_eq!(outbox.closed(), Some(Closed::Unreadable));
     assert!(texts(&outbox)[0].contains("cannot be read"));
     member.request(Action::GetQuiz, None).await;
@@ -140,15 +153,76 @@ async fn a_long_log_gets_a_snapshot_that_says_the_same() {
     let timing = Timing { unload_after: Duration::from_millis(1), ..Timing::default() };
     let bench = Bench::new(100_000, timing);
     let (teacher, outbox) = bench.join("physics");
-    for n in 0..SNAPSHOT_OPERATIONS + 10 {
+    for n in 0..OPERATIONS + 10 {
         update(&teacher, &format!("[{n}]"), n).await;
     }
     answers(&teacher, &outbox).await;
     drop(teacher);
     bench.hub.shutdown().await;
-    bench.hub.shared().store.writer.close().await;
+    bench.hub.shared().ground.store.writer.close().await;
     let reader = crate::store::Reader::open(&bench.directory.path().join(DATABASE)).unwrap();
-    let loaded = reader.load::<crate::board::classroom::state::State>(&BoardName::classroom("physics")).unwrap();
-    assert_eq!((loaded.seq, loaded.behind_snapshot), (SNAPSHOT_OPERATIONS + 10, 10));
+    let loaded = reader.load::<State>(&BoardName::classroom("physics")).unwrap();
+    assert_eq!((loaded.seq, loaded.behind_snapshot), (OPERATIONS + 10, 10));
     reader.examine().unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_boards_then_changes_and_recovers() {
+    let bench = Bench::new(10_000, Timing::default());
+    let (teacher, at_teacher) = bench.join("physics");
+    update(&teacher, "[1]", 1).await;
+    assert_eq!(answers(&teacher, &at_teacher).await[1..], ["431[]"]);
+
+    bench.space.measured(8, 100);
+    let (_new, at_new) = bench.join("chemistry");
+    closed(&at_new).await;
+    assert_eq!(at_new.closed(), Some(Closed::Refused));
+    assert!(texts(&at_new)[0].contains("takes no new boards"));
+    let (_student, at_student) = bench.join("physics");
+    update(&teacher, "[1,2]", 2).await;
+    assert_eq!(answers(&teacher, &at_teacher).await, ["432[]"], "drawing goes on");
+    assert_eq!(texts(&at_student).len(), 2);
+
+    bench.space.measured(2, 100);
+    update(&teacher, "[1,2,3]", 3).await;
+    teacher.request(Action::GetQuiz, None).await;
+    let told = answers(&teacher, &at_teacher).await;
+    assert!(
+        told[0].contains("\"paths\":[1,2]") && told[1].contains("disk is full") && told[2].contains("quiz"),
+        "{told:?}"
+    );
+
+    bench.space.measured(50, 100);
+    update(&teacher, "[1,2,3]", 4).await;
+    assert!(answers(&teacher, &at_teacher).await.contains(&"434[]".to_owned()));
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_boards() {
+    let bench = Bench::new(10_000, Timing::default());
+    for code in ["a", "b", "c"] {
+        let (member, outbox) = bench.join(code);
+        update(&member, "[1]", 1).await;
+        assert_eq!(answers(&member, &outbox).await[1..], ["431[]"]);
+    }
+    let (_member, outbox) = bench.join("d");
+    closed(&outbox).await;
+    assert!(texts(&outbox)[0].contains("as many boards as it may have"));
+    let (member, outbox) = bench.join("a");
+    assert!(answers(&member, &outbox).await[0].contains("session_data"), "older boards go on");
+}
+
+#[tokio::test]
+async fn a_closed_board_disconnects_everybody_and_opens_again() {
+    let bench = Bench::new(10_000, Timing::default());
+    let board = BoardName::classroom("physics");
+    bench.hub.close(&board, Closed::Deleted);
+    let (teacher, at_teacher) = bench.join("physics");
+    update(&teacher, "[1]", 1).await;
+    bench.hub.close(&board, Closed::Deleted);
+    closed(&at_teacher).await;
+    assert_eq!(at_teacher.closed(), Some(Closed::Deleted));
+    drop(teacher);
+    let (late, at_late) = bench.join("physics");
+    assert!(answers(&late, &at_late).await[0].contains("\"paths\":[1],"));
 }

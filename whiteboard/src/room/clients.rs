@@ -1,0 +1,183 @@
+//! Who is in a room, and how an event gets to them: encoded once, queued for each.
+
+use super::Encoder;
+use super::batch::Batch;
+use super::outbox::Outbox;
+use crate::board::core::{ClientId, Closed, Core, Effect, Tell, To};
+use crate::metrics::Metrics;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+struct Client {
+    outbox: Arc<Outbox>,
+    /// Has got the whole board: what comes before that is not for this client.
+    joined: bool,
+}
+
+/// The clients of one room.
+pub(super) struct Clients<C: Core> {
+    members: HashMap<ClientId, Client>,
+    encoder: Encoder<C>,
+    metrics: Arc<Metrics>,
+}
+
+impl<C: Core> Clients<C> {
+    pub(super) fn new(encoder: Encoder<C>, metrics: Arc<Metrics>) -> Self {
+        Self { members: HashMap::new(), encoder, metrics }
+    }
+
+    /// Somebody begins to join: gets only what is for it alone, until [`Self::joined`].
+    pub(super) fn enter(&mut self, client: ClientId, outbox: Arc<Outbox>) {
+        self.members.insert(client, Client { outbox, joined: false });
+    }
+
+    /// What the client's joining led to has been sent.
+    pub(super) fn joined(&mut self, client: ClientId) {
+        if let Some(client) = self.members.get_mut(&client) {
+            client.joined = true;
+        }
+    }
+
+    pub(super) fn leave(&mut self, client: ClientId) {
+        self.members.remove(&client);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Queues an event that nobody may miss.
+    pub(super) fn send(&self, effect: &Effect<C::Event>) {
+        if effect.event.is_error() {
+            self.metrics.refused.inc();
+        }
+        let mut frame = None;
+        let answer = matches!(effect.to, To::One(_));
+        self.each(&effect.to, |outbox| {
+            let frame = frame.get_or_insert_with(|| (self.encoder)(&effect.event)).clone();
+            if answer { outbox.answer(frame) } else { outbox.push(frame) }
+        });
+    }
+
+    /// Queues an event of which, for who does not keep up, only the newest of its slot counts.
+    pub(super) fn send_volatile(&self, effect: &Effect<C::Event>) {
+        let mut batch = None;
+        self.each(&effect.to, |outbox| {
+            let encode = || Arc::new(Batch::of(&(self.encoder)(&effect.event), effect.event.slot()));
+            outbox.push_volatile(batch.get_or_insert_with(encode), None);
+        });
+    }
+
+    /// Visits those whom something is for.
+    fn each(&self, to: &To, mut visit: impl FnMut(&Outbox)) {
+        let mut joined = |client: &Client| {
+            if client.joined {
+                visit(&client.outbox);
+            }
+        };
+        match to {
+            To::One(client) => {
+                if let Some(client) = self.members.get(client) {
+                    visit(&client.outbox);
+                }
+            }
+            To::All => self.members.values().for_each(joined),
+            To::Others(sender) => {
+                self.members.iter().filter(|(id, _)| *id != sender).for_each(|(_, client)| joined(client));
+            }
+            To::Only(ids) => ids.iter().filter_map(|id| self.members.get(id)).for_each(joined),
+        }
+    }
+
+    pub(super) fn close(&self, client: ClientId, reason: Closed) {
+        if let Some(client) = self.members.get(&client) {
+            client.outbox.close(reason);
+        }
+    }
+
+    pub(super) fn close_all(&self, reason: Closed) {
+        self.members.values().for_each(|client| client.outbox.close(reason));
+    }
+
+    /// Closes those whose joining is not done.
+    pub(super) fn close_newcomers(&self, reason: Closed) {
+        self.members.values().filter(|client| !client.joined).for_each(|client| client.outbox.close(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::classroom::{Classroom, Event};
+    use crate::room::Frame;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Bench {
+        clients: Clients<Classroom>,
+        outboxes: Vec<Arc<Outbox>>,
+        encoded: Arc<AtomicUsize>,
+    }
+
+    /// Clients 0 to 3; the last one has not joined yet.
+    fn bench() -> Bench {
+        let metrics = Arc::new(Metrics::default());
+        let encoded = Arc::new(AtomicUsize::new(0));
+        let counter = encoded.clone();
+        let encoder: Encoder<Classroom> = Arc::new(move |event| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Frame::plain(format!("{event:?}"))
+        });
+        let mut clients = Clients::new(encoder, metrics.clone());
+        let outboxes: Vec<_> = (0..4).map(|_| Arc::new(Outbox::new(metrics.clone()))).collect();
+        for (id, outbox) in (0..).zip(&outboxes) {
+            clients.enter(id, outbox.clone());
+            if id < 3 {
+                clients.joined(id);
+            }
+        }
+        Bench { clients, outboxes, encoded }
+    }
+
+    #[test]
+    fn an_event_goes_to_those_it_is_for_and_is_encoded_once() {
+        let cases = [
+            (To::All, vec![0, 1, 2]),
+            (To::Others(1), vec![0, 2]),
+            (To::One(3), vec![3]),
+            (To::One(9), vec![]),
+            (To::Only(Arc::from([2, 0, 3, 9])), vec![0, 2]),
+            (To::Only(Arc::from([])), vec![]),
+        ];
+        for (volatile, (to, expected)) in
+            [false, true].into_iter().flat_map(|volatile| cases.clone().map(|case| (volatile, case)))
+        {
+            let Bench { clients, outboxes, encoded } = bench();
+            let effect = Effect { to: to.clone(), event: Event::Error("no".into()) };
+            if volatile {
+                clients.send_volatile(&effect);
+            } else {
+                clients.send(&effect);
+            }
+            let got: Vec<usize> = (0..4).filter(|id| !outboxes[*id].is_empty()).collect();
+            assert_eq!(got, expected, "{to:?}");
+            assert_eq!(encoded.load(Ordering::Relaxed), usize::from(!expected.is_empty()), "{to:?}");
+            let text = clients.metrics.render(crate::metrics::Sampled::default()).unwrap();
+            assert!(text.contains(&format!("whiteboard_deliveries_total {}\n", expected.len())), "{to:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn who_left_gets_nothing_and_closing_reaches_whom_it_names() {
+        let Bench { mut clients, outboxes, .. } = bench();
+        clients.leave(0);
+        clients.send(&Effect { to: To::All, event: Event::BackgroundCleared });
+        assert!(outboxes[0].is_empty() && !outboxes[1].is_empty());
+        clients.close(1, Closed::Access);
+        clients.close_newcomers(Closed::Unsaved);
+        let closed: Vec<_> = outboxes.iter().map(|outbox| outbox.closed()).collect();
+        assert_eq!(closed, [None, Some(Closed::Access), None, Some(Closed::Unsaved)]);
+        clients.close_all(Closed::Deleted);
+        assert_eq!(outboxes[2].closed(), Some(Closed::Deleted));
+        assert!(!clients.is_empty());
+    }
+}
