@@ -127,7 +127,8 @@ fn boards(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
         .prepare(
             "SELECT b.id, b.dialect, b.code, count(o.id), coalesce(s.seq, 0), max(coalesce(s.seq, 0), coalesce(max(o.seq), 0))
              FROM boards b LEFT JOIN bases s ON s.board = b.id
-             LEFT JOIN operations o ON o.board = b.id AND o.seq > coalesce(s.seq, 0) GROUP BY b.id",
+             LEFT JOIN operations o ON o.board = b.id AND o.seq > coalesce(s.seq, 0)
+             WHERE b.dialect <> 'purged' GROUP BY b.id",
         )?
         .query_map([], |row| {
             Ok(Row {

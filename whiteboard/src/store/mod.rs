@@ -5,13 +5,20 @@
 
 pub mod accounts;
 pub mod clock;
+mod compaction;
 pub mod dialects;
 pub mod disk;
 pub mod examine;
+pub mod files;
+pub mod history;
 pub mod lock;
+pub mod maintenance;
+mod purge;
 pub mod reader;
 pub mod registry;
 pub mod schema;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod writer;
 
 use crate::board::core::RecordError;
@@ -111,7 +118,10 @@ impl BoardName {
 /// The store of a running server.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// For what people wait for, such as loading a board.
     pub reader: Arc<Reader>,
+    /// For what may take long, such as looking at a board's past: nobody waits for it behind this connection.
+    pub history: Arc<Reader>,
     pub writer: Writer,
 }
 
@@ -137,8 +147,9 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
         let reader = Arc::new(Reader::open(&path)?);
+        let history = Arc::new(Reader::open(&path)?);
         let writer = Writer::start(connection, path.clone(), on_fatal, on_commit)
             .map_err(|source| StoreError::Directory { path, source })?;
-        Ok(Self { reader, writer })
+        Ok(Self { reader, history, writer })
     }
 }

@@ -307,4 +307,3 @@ impl Scene {
         self.state.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
-

@@ -289,3 +289,17 @@ fn a_closed_writer_says_so() {
     let answer = runtime.block_on(bench.writer.transact(|_| Ok(())));
     assert!(matches!(answer, Err(StoreError::Stopped)));
 }
+
+#[test]
+fn a_title_in_the_log_is_the_title_in_the_list() {
+    let mut bench = bench(|_| ());
+    let title = r#"{"op":"title","by":"0","title":"Optics"}"#;
+    for (seq, row, expected) in [(1, "x", None), (2, title, Some("Optics")), (3, "y", Some("Optics"))] {
+        let board = BoardName::board("a");
+        let rows = vec![row.to_owned()];
+        bench.writer.append(Append { board, first_seq: seq, rows, ticket: seq, done: bench.done.clone() });
+        assert_eq!(bench.answer(), (seq, Ok(())));
+        let meta = Reader::open(&bench.path).unwrap().meta(&BoardName::board("a")).unwrap();
+        assert_eq!(meta.title.as_deref(), expected);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::task::{NotSaved, Task};
 use super::{Append, Commit, Committed, Job};
-use crate::store::{BoardName, clock, registry};
+use crate::store::{BoardName, clock, dialects, registry};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -221,6 +221,11 @@ fn write_append(
     for row in &append.rows {
         stand.last_seq += 1;
         insert.execute(params![stand.id, stand.last_seq, now, row])?;
+        if let Some(title) = dialects::title_of(append.board.dialect, row) {
+            connection
+                .prepare_cached("UPDATE boards SET title = ?2 WHERE id = ?1")?
+                .execute(params![stand.id, title])?;
+        }
     }
     stand.appended = now;
     known.insert(append.board.clone(), stand);
