@@ -8,6 +8,7 @@ use crate::http::{self, Public};
 use crate::metrics::{Metrics, Statistics, resident_bytes};
 use crate::protocol::classroom;
 use crate::protocol::engineio::registry::Registry;
+use crate::protocol::native::live::Live;
 use crate::room::{Ground, Hub, Shared};
 use crate::settings::Settings;
 use crate::shutdown::StopSignals;
@@ -88,11 +89,13 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         space: Arc::default(),
         metrics: metrics.clone(),
     };
+    let native = Arc::new(Live::new(&ground, settings.limits.native_rate(), settings.native_timing()));
     let encoder = Arc::new(move |event: &Event| classroom::encode(event, undo_events));
     let hub = Hub::new(Shared::<Classroom> { ground, encoder });
     let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
     let public = http::public(Public {
         registry: registry.clone(),
+        live: native.clone(),
         health: health.clone(),
         origins: Arc::new(origins),
         https_redirect: settings.https_redirect,
@@ -128,10 +131,12 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     statistics.abort();
     health.stop();
     no_more_clients.cancel();
-    if !registry.shutdown(TELLING).await {
+    let (classrooms, boards) = tokio::join!(registry.shutdown(TELLING), native.shutdown(TELLING));
+    if !classrooms || !boards {
         tracing::warn!("some clients did not say goodbye in time");
     }
-    if tokio::time::timeout(FINISHING, hub.shutdown()).await.is_err() {
+    let finishing = async { tokio::join!(hub.shutdown(), native.hub.shutdown()) };
+    if tokio::time::timeout(FINISHING, finishing).await.is_err() {
         tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
     }
     store.writer.close().await;

@@ -8,7 +8,7 @@ use crate::http::origin::Origins;
 use crate::limits::address::Networks;
 use crate::logging;
 use crate::protocol::classroom::UndoEvents;
-use crate::protocol::engineio;
+use crate::protocol::{engineio, native};
 use crate::room;
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
@@ -98,6 +98,14 @@ impl Settings {
             unlock_after: self.unlock_after,
             session_timeout: self.session_timeout,
             unload_after: self.unload_after,
+        }
+    }
+
+    pub fn native_timing(&self) -> native::live::Timing {
+        native::live::Timing {
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            ..native::live::Timing::default()
         }
     }
 

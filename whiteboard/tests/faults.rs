@@ -7,9 +7,12 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+use support::native::{address, create};
 use support::socket::{Client, Incoming};
 use support::{PATIENCE, Server, data, verify};
 use tokio::time::timeout;
+use whiteboard_client as native;
 
 /// A library that makes system calls fail when [`Faults::say`] tells it to.
 struct Faults {
@@ -255,5 +258,54 @@ async fn writes_that_fail_for_want_of_room_change_nothing() {
     server.kill();
     let server = faults.start(&data);
     assert_eq!(strokes(server.port).await, 2);
+    verify(&data);
+}
+
+/// Native clients are sent away when something could not be written, come back, and ask again until it is on disk.
+#[tokio::test]
+async fn what_could_not_be_written_is_asked_again_by_native_clients() {
+    let Some(faults) = Faults::build() else { return };
+    let (_directory, data) = data();
+    let mut server = faults.start(&data);
+    create(&data, "physics", None, None);
+    let start = |number: u64| {
+        let identity = native::Identity {
+            key: format!("key-of-a-client-{number}"),
+            session: format!("session-{number}"),
+            ..native::Identity::default()
+        };
+        let config = native::Config::new(address(server.port, "physics"), identity, number);
+        native::Client::start(native::Config { first_delay: Duration::from_millis(10), ..config })
+    };
+    let text = |id: &str| format!(r#"{{"id":"{id}","type":"rectangle","version":1,"versionNonce":1}}"#);
+    let request = |id: &str| native::Request::change(vec![native::Element::parse(&text(id)).unwrap()]);
+    let (one, other) = (start(1), start(2));
+    for client in [&one, &other] {
+        timeout(PATIENCE, client.settled()).await.unwrap().unwrap();
+        client.record();
+    }
+    faults.say("full");
+    // Several are on their way when the first of them fails.
+    for id in ["a", "b", "c"] {
+        one.ask(|_| request(id));
+    }
+    other.ask(|_| native::Request::Undo);
+    timeout(PATIENCE, one.until(|state| state.welcome().is_none())).await.expect("it is sent away").unwrap();
+    assert_eq!(one.look(native::State::waiting), 3, "nothing was answered");
+    faults.mend();
+    for client in [&one, &other] {
+        timeout(PATIENCE, client.settled()).await.expect("an answer in time").unwrap();
+    }
+    let acknowledged = |happenings: Vec<native::Happening>| -> Vec<u64> {
+        let id = |happening| if let native::Happening::Acknowledged { id, .. } = happening { Some(id) } else { None };
+        happenings.into_iter().filter_map(id).collect()
+    };
+    assert_eq!(acknowledged(one.happenings()), [1, 2, 3]);
+    assert_eq!(acknowledged(other.happenings()), [1]);
+    let seq = one.look(native::State::seq);
+    assert_eq!(seq, Some(3), "each once");
+    timeout(PATIENCE, other.until(|state| state.seq() == seq)).await.unwrap().unwrap();
+    assert_eq!(other.look(|state| state.elements().len()), 3);
+    server.kill();
     verify(&data);
 }

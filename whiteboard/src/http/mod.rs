@@ -2,12 +2,14 @@
 
 pub mod admin;
 pub mod health;
+pub mod live;
 pub mod origin;
 pub mod page;
 pub mod redirect;
 pub mod socketio;
 
 use crate::protocol::engineio::registry::Registry;
+use crate::protocol::native::live::Live;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Public {
     pub registry: Arc<Registry>,
+    pub live: Arc<Live>,
     pub health: Arc<Health>,
     pub origins: Arc<Origins>,
     pub https_redirect: bool,
@@ -34,6 +37,7 @@ pub fn public(public: Public) -> Router {
         .route("/b/{code}", get(page::board))
         .route("/assets/{name}", get(page::asset))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/boards/{board}/live", get(live::get))
         .route("/socket.io", get(socketio::get).post(socketio::post).options(socketio::options))
         .route("/socket.io/", get(socketio::get).post(socketio::post).options(socketio::options))
         .with_state(public.clone())

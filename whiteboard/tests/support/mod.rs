@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 pub mod http;
+pub mod native;
+pub mod random;
 pub mod socket;
 
 use serde_json::Value;

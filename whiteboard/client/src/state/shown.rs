@@ -62,7 +62,7 @@ impl State {
         self.welcome.is_some() && self.acknowledged.is_some() && self.incoming.is_none() && self.queue.is_empty()
     }
 
-    /// The others on this board, by client.
+    /// Everybody on this board, by client.
     pub fn people(&self) -> &BTreeMap<u64, Person> {
         &self.people
     }

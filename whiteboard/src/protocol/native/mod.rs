@@ -1,8 +1,13 @@
 //! The native dialect: PROTOCOL.md, whose rules are cited as `[R1]`.
 //!
-//! [`message`] reads what clients say, [`encode`] writes what boards tell.
+//! A message's way in: `session` (one connection) → `message` (reads it) → the board's room; and out: `encode` (writes an
+//! event, once for all) → the connections' outboxes. `access` says who may come in, `closing` how a connection ends,
+//! `live` is what all connections share, `past` fetches a board as it was.
 
 pub mod access;
 pub mod closing;
 pub mod encode;
+pub mod live;
 pub mod message;
+mod past;
+pub mod session;

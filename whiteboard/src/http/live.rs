@@ -1,0 +1,68 @@
+//! `/boards/{board}/live`: from an HTTP request to a connection of the native dialect.
+
+use super::{Public, error};
+use crate::protocol::native::session;
+use crate::store::BoardName;
+use crate::websocket::{Config, Refused, Upgrade};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+/// Whether a board of the native dialect can have this name [P1].
+pub fn is_board_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Opens a connection.
+pub async fn get(
+    State(public): State<Public>,
+    Path(board): Path<String>,
+    headers: HeaderMap,
+    upgrade: Result<Upgrade, Refused>,
+) -> Response {
+    if !public.origins.allow(&headers) {
+        let sentence = "Pages of this origin may not use this server: add the origin to CORS_ORIGINS.";
+        return error(StatusCode::FORBIDDEN, sentence);
+    }
+    if !is_board_name(&board) {
+        let sentence = "The name of a board has 1 to 64 characters of A-Z, a-z, 0-9, - and _.";
+        return error(StatusCode::NOT_FOUND, sentence);
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused.into_response(),
+    };
+    let live = public.live;
+    if live.is_stopping() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping. Try again in a moment.");
+    }
+    // Counted, so that a stop waits until this client has been told.
+    let token = live.tasks.token();
+    let config = Config { max_message: live.limits.message, ..Config::default() };
+    upgrade.accept(config, move |connection| async move {
+        session::serve(connection, BoardName::board(&board), live).await;
+        drop(token);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p1_names_of_boards() {
+        for (name, is_name) in [
+            ("a", true),
+            ("Physics_7b-2", true),
+            (&*"x".repeat(64), true),
+            ("", false),
+            (&*"x".repeat(65), false),
+            ("a b", false),
+            ("a/b", false),
+            ("é", false),
+            ("a.b", false),
+        ] {
+            assert_eq!(is_board_name(name), is_name, "{name}");
+        }
+    }
+}

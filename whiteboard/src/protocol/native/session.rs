@@ -1,0 +1,274 @@
+//! One connection of the native dialect, from hello to goodbye.
+
+use super::access::{role_of, user_of};
+use super::closing::{ended, goodbye, refused_hello};
+use super::live::{Live, Place};
+use super::message::{Message, Misunderstood};
+use crate::board::core::Closed;
+use crate::board::scene::Scene;
+use crate::board::scene::action::{Action, Asked, Join, RestoreTo, Since, What};
+use crate::board::scene::event::{Code, Event, Refused};
+use crate::board::scene::identity::Role;
+use crate::limits::bucket::Bucket;
+use crate::room::Membership;
+use crate::store::BoardName;
+use crate::websocket::{Connection, Frame, Next};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// So many messages in a row that were not understood end a connection [P4].
+const MISUNDERSTOOD: u32 = 20;
+
+/// Between two hints that somebody sends too much [P5].
+const HINTS: Duration = Duration::from_secs(10);
+
+/// Serves a connection until it ends.
+pub async fn serve(mut connection: Connection, board: BoardName, live: Arc<Live>) {
+    let place = live.enter();
+    let (closed, joined) = match greet(&mut connection, &board, &place, &live).await {
+        Ok(join) => {
+            let role = join.role;
+            let membership = live.hub.join(&board, place.outbox.clone(), Action::Join(join));
+            let mut session = Session::new(board, role, membership, &place, &live);
+            (session.talk(&mut connection).await, true)
+        }
+        Err(closed) => (closed, false),
+    };
+    drop(place);
+    if let Some(closed) = closed {
+        let goodbye = goodbye(closed, joined);
+        connection.close(goodbye.code, goodbye.reason).await;
+    } else {
+        // Whoever went gets the answer to a goodbye, if there was one.
+        connection.close(1000, "").await;
+    }
+}
+
+/// Reads the hello [H1]; an error is why the connection is to be closed, none if the client just went.
+async fn greet(
+    connection: &mut Connection,
+    board: &BoardName,
+    place: &Place,
+    live: &Live,
+) -> Result<Join, Option<Closed>> {
+    let deadline = Instant::now() + live.timing.hello;
+    let hello = loop {
+        break match connection.next(&*place.outbox, deadline).await {
+            Next::Text(text) => match Message::parse(text) {
+                Ok(Message::Hello(hello)) => Ok(hello),
+                Err(wrong) if matches!(wrong.code, Code::Hello | Code::Version | Code::Key) => Err(wrong),
+                Ok(_) | Err(_) => Err(not_hello()),
+            },
+            Next::Binary(_) => Err(not_hello()),
+            Next::Pong(_) | Next::Sent(_) => continue,
+            Next::Deadline => return Err(Some(closed_here(live, Closed::NoAnswer))),
+            Next::Closing => return Err(place.outbox.closed()),
+            Next::Ended(end) => return Err(ended(end).map(|closed| closed_here(live, closed))),
+        };
+    };
+    let answer = match hello {
+        Ok(hello) => match meta(live, board).await {
+            Ok(meta) => role_of(&hello, &meta).map(|role| (hello, role)),
+            Err(error) => {
+                tracing::error!(board = %board.code, "{error}");
+                let message = "This board cannot be read at the moment. Ask the person who runs the server.".into();
+                Err(Misunderstood { code: Code::Internal, id: None, message })
+            }
+        },
+        Err(wrong) => Err(wrong),
+    };
+    match answer {
+        Ok((hello, role)) => Ok(Join {
+            user: user_of(&hello.key),
+            session: hello.session,
+            name: hello.name,
+            color: hello.color,
+            role,
+            since: hello.since.map(|(epoch, seq)| Since { epoch, seq }),
+            present: true,
+        }),
+        Err(wrong) => {
+            let code = wrong.code;
+            connection.queue(&live.frame(&error(wrong)));
+            Err(Some(closed_here(live, refused_hello(code))))
+        }
+    }
+}
+
+fn not_hello() -> Misunderstood {
+    let message = "The first message of a connection is hello. See PROTOCOL.md.".to_owned();
+    Misunderstood { code: Code::Hello, id: None, message }
+}
+
+fn error(wrong: Misunderstood) -> Event {
+    Event::Error(Refused::new(wrong.code, wrong.id, wrong.message))
+}
+
+/// Counts a closing that no outbox was asked for.
+fn closed_here(live: &Live, closed: Closed) -> Closed {
+    live.metrics.closed(closed);
+    closed
+}
+
+async fn meta(live: &Live, board: &BoardName) -> Result<crate::board::core::BoardMeta, String> {
+    let (reader, board) = (live.store.reader.clone(), board.clone());
+    match tokio::task::spawn_blocking(move || reader.meta(&board)).await {
+        Ok(meta) => meta.map_err(|error| error.to_string()),
+        Err(panic) => Err(panic.to_string()),
+    }
+}
+
+/// A client that is in.
+struct Session<'a> {
+    board: BoardName,
+    role: Role,
+    membership: Membership<Scene>,
+    place: &'a Place,
+    live: &'a Live,
+    bucket: Bucket,
+    /// What the bucket's times are counted from.
+    since: Instant,
+    hinted: Option<Instant>,
+    misunderstood: u32,
+    /// When the client was last heard, and whether it was pinged since.
+    heard: Instant,
+    pinged: bool,
+}
+
+impl<'a> Session<'a> {
+    fn new(board: BoardName, role: Role, membership: Membership<Scene>, place: &'a Place, live: &'a Live) -> Self {
+        let now = Instant::now();
+        Self {
+            board,
+            role,
+            membership,
+            place,
+            live,
+            bucket: Bucket::new(live.rate),
+            since: now,
+            hinted: None,
+            misunderstood: 0,
+            heard: now,
+            pinged: false,
+        }
+    }
+
+    /// Until the connection is to be closed; none if the client just went.
+    async fn talk(&mut self, connection: &mut Connection) -> Option<Closed> {
+        loop {
+            let message = match connection.next(&*self.place.outbox, self.deadline()).await {
+                Next::Text(text) => Message::parse(text),
+                Next::Binary(_) => return Some(closed_here(self.live, Closed::Misuse)),
+                Next::Pong(_) => {
+                    self.hear();
+                    continue;
+                }
+                Next::Sent(_) => continue,
+                Next::Deadline if self.pinged => return Some(closed_here(self.live, Closed::NoAnswer)),
+                Next::Deadline => {
+                    self.pinged = true;
+                    connection.queue(&Frame::ping(b""));
+                    continue;
+                }
+                Next::Closing => return self.place.outbox.closed(),
+                Next::Ended(end) => return ended(end).map(|closed| closed_here(self.live, closed)),
+            };
+            self.hear();
+            match message {
+                Ok(message) => {
+                    self.misunderstood = 0;
+                    self.follow(message).await;
+                }
+                Err(wrong) => {
+                    self.misunderstood += 1;
+                    self.answer(&error(wrong));
+                    if self.misunderstood >= MISUNDERSTOOD {
+                        return Some(closed_here(self.live, Closed::Misuse));
+                    }
+                    self.wait().await;
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        self.pinged = false;
+    }
+
+    fn deadline(&self) -> Instant {
+        let timing = &self.live.timing;
+        self.heard + timing.ping_interval + if self.pinged { timing.ping_timeout } else { Duration::ZERO }
+    }
+
+    fn answer(&self, event: &Event) {
+        self.place.outbox.answer(self.live.frame(event));
+    }
+
+    async fn follow(&mut self, message: Message) {
+        let action = match message {
+            Message::Draft(draft) => Action::Draft(draft),
+            Message::Volatile(volatile) => Action::Volatile(volatile),
+            Message::Asked(asked) => {
+                self.wait().await;
+                return self.membership.request(Action::Durable(asked), None).await;
+            }
+            Message::Restore { id, seq } => {
+                self.wait().await;
+                return self.restore(id, seq).await;
+            }
+            Message::Ping => {
+                self.wait().await;
+                return self.place.outbox.answer(Frame::plain(r#"{"t":"pong"}"#));
+            }
+            Message::Hello(_) => {
+                let sentence = "hello is said once, at the beginning of a connection.";
+                return self.answer(&Event::Error(Refused::new(Code::Hello, None, sentence)));
+            }
+        };
+        match self.bucket.take(self.since.elapsed()) {
+            Ok(()) => self.membership.request(action, None).await,
+            Err(wait) => self.hint(wait),
+        }
+    }
+
+    /// Waits until the client may be listened to again; meanwhile nothing of it is read.
+    async fn wait(&mut self) {
+        while let Err(wait) = self.bucket.take(self.since.elapsed()) {
+            self.hint(wait);
+            sleep(wait).await;
+        }
+    }
+
+    fn hint(&mut self, wait: Duration) {
+        let now = Instant::now();
+        if self.hinted.is_some_and(|hinted| now < hinted + HINTS) {
+            return;
+        }
+        self.hinted = Some(now);
+        let sentence = format!(
+            "More than {} messages a second: they are read more slowly, and volatile ones are dropped.",
+            self.live.rate.per_second
+        );
+        let retry = Some(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
+        self.answer(&Event::Error(Refused { retry, ..Refused::new(Code::TooMany, None, sentence) }));
+    }
+
+    /// Reads the board as it was, for the request that brings it back.
+    async fn restore(&mut self, id: u64, seq: u64) {
+        let refused = if self.role == Role::Teacher {
+            match super::past::elements(&self.live.store, &self.board, seq).await {
+                Ok(elements) => {
+                    let what = What::RestoreTo(RestoreTo { seq, elements });
+                    return self.membership.request(Action::Durable(Asked { id, what }), None).await;
+                }
+                Err(refused) => refused,
+            }
+        } else {
+            (Code::Access, "Only teachers may bring a board back.".to_owned())
+        };
+        let (code, sentence) = refused;
+        self.answer(&Event::Error(Refused::new(code, Some(id), sentence)));
+    }
+}
