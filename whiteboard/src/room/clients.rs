@@ -2,11 +2,13 @@
 
 use super::Encoder;
 use super::batch::Batch;
+use super::fan::Fan;
 use super::outbox::Outbox;
 use crate::board::core::{ClientId, Closed, Core, Effect, Tell, To};
 use crate::metrics::Metrics;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 struct Client {
     outbox: Arc<Outbox>,
@@ -17,13 +19,15 @@ struct Client {
 /// The clients of one room.
 pub(super) struct Clients<C: Core> {
     members: HashMap<ClientId, Client>,
+    /// Volatile events for everybody that have not left yet.
+    fan: Fan,
     encoder: Encoder<C>,
     metrics: Arc<Metrics>,
 }
 
 impl<C: Core> Clients<C> {
     pub(super) fn new(encoder: Encoder<C>, metrics: Arc<Metrics>) -> Self {
-        Self { members: HashMap::new(), encoder, metrics }
+        Self { members: HashMap::new(), fan: Fan::default(), encoder, metrics }
     }
 
     /// Somebody begins to join: gets only what is for it alone, until [`Self::joined`].
@@ -59,13 +63,40 @@ impl<C: Core> Clients<C> {
         });
     }
 
-    /// Queues an event of which, for who does not keep up, only the newest of its slot counts.
-    pub(super) fn send_volatile(&self, effect: &Effect<C::Event>) {
-        let mut batch = None;
-        self.each(&effect.to, |outbox| {
-            let encode = || Arc::new(Batch::of(&(self.encoder)(&effect.event), effect.event.slot()));
-            outbox.push_volatile(batch.get_or_insert_with(encode), None);
-        });
+    /// Queues an event of which, for who does not keep up, only the newest of its slot counts. One for everybody
+    /// leaves with the next [`Self::flush`]. `now`: since the room started.
+    pub(super) fn send_volatile(&mut self, effect: &Effect<C::Event>, now: Duration) {
+        let encode = || (self.encoder)(&effect.event);
+        let slot = effect.event.slot();
+        let from = match effect.to {
+            // Nobody else is here: the most frequent case of all.
+            To::Others(sender) if self.members.len() == usize::from(self.members.contains_key(&sender)) => return,
+            To::Others(sender) => Some(sender),
+            To::All => None,
+            To::One(_) | To::Only(_) => {
+                let mut batch = None;
+                return self.each(&effect.to, |outbox| {
+                    outbox.push_volatile(batch.get_or_insert_with(|| Arc::new(Batch::of(&encode(), slot))), None);
+                });
+            }
+        };
+        self.fan.add(encode().wire(), from, slot, self.members.len(), now);
+    }
+
+    /// When [`Self::flush`] should be called; none while nothing waits for it.
+    pub(super) fn flush_due(&self) -> Option<Duration> {
+        self.fan.due()
+    }
+
+    /// Lets the volatile events for everybody leave.
+    pub(super) fn flush(&mut self, now: Duration) {
+        let Some((batch, authors)) = self.fan.finish(now) else { return };
+        let batch = Arc::new(batch);
+        for (id, client) in &self.members {
+            if client.joined {
+                client.outbox.push_volatile(&batch, authors.contains(id).then_some(*id));
+            }
+        }
     }
 
     /// Visits those whom something is for.
@@ -151,10 +182,11 @@ mod tests {
         for (volatile, (to, expected)) in
             [false, true].into_iter().flat_map(|volatile| cases.clone().map(|case| (volatile, case)))
         {
-            let Bench { clients, outboxes, encoded } = bench();
+            let Bench { mut clients, outboxes, encoded } = bench();
             let effect = Effect { to: to.clone(), event: Event::Error("no".into()) };
             if volatile {
-                clients.send_volatile(&effect);
+                clients.send_volatile(&effect, Duration::ZERO);
+                clients.flush(Duration::ZERO);
             } else {
                 clients.send(&effect);
             }
@@ -179,5 +211,34 @@ mod tests {
         clients.close_all(Closed::Deleted);
         assert_eq!(outboxes[2].closed(), Some(Closed::Deleted));
         assert!(!clients.is_empty());
+    }
+
+    #[test]
+    fn what_many_send_leaves_together_and_nobody_hears_themselves() {
+        let Bench { mut clients, outboxes, encoded } = bench();
+        clients.flush(Duration::ZERO);
+        assert_eq!(clients.flush_due(), None);
+        for sender in [0, 1, 1] {
+            let event = Event::Error(sender.to_string());
+            clients.send_volatile(&Effect { to: To::Others(sender), event }, Duration::ZERO);
+        }
+        clients.send_volatile(&Effect { to: To::All, event: Event::BackgroundCleared }, Duration::ZERO);
+        assert!(outboxes.iter().all(|outbox| outbox.is_empty()), "not before its time");
+        assert_eq!(clients.flush_due(), Some(Duration::ZERO));
+        clients.flush(Duration::ZERO);
+        let got: Vec<usize> = outboxes.iter().map(|outbox| outbox.take_frames(9, 9999).len()).collect();
+        assert_eq!((got, encoded.load(Ordering::Relaxed)), (vec![3, 2, 4, 0], 4));
+        clients.send_volatile(&Effect { to: To::All, event: Event::BackgroundCleared }, Duration::ZERO);
+        assert!(clients.flush_due() > Some(Duration::ZERO), "the next ones are gathered");
+    }
+
+    #[test]
+    fn whoever_is_alone_costs_nothing() {
+        let Bench { mut clients, encoded, .. } = bench();
+        (0..3).for_each(|id| clients.leave(id));
+        clients.send_volatile(&Effect { to: To::Others(3), event: Event::BackgroundCleared }, Duration::ZERO);
+        assert_eq!((clients.flush_due(), encoded.load(Ordering::Relaxed)), (None, 0));
+        clients.send_volatile(&Effect { to: To::Others(9), event: Event::BackgroundCleared }, Duration::ZERO);
+        assert!(clients.flush_due().is_some(), "who has left may have been heard by others");
     }
 }

@@ -1,12 +1,13 @@
 //! Boards in use: one task a board gives its requests their order, writes them down, and tells the others once they
 //! are on disk.
 //!
-//! What is known by whom: `hub` (finds rooms) → `task` (one room) → `doors` (the way in), `clients` (the way out),
-//! `pending` (what waits for the disk), `snapshots` (when to write one).
+//! What is known by whom: `hub` (finds rooms) → `task` (one room) → `doors` (the way in), `clients` (the way out: `fan`
+//! sets its pace), `pending` (what waits for the disk), `snapshots` (when to write one).
 
 pub mod batch;
 mod clients;
 mod doors;
+mod fan;
 pub mod hub;
 pub mod outbox;
 mod pending;

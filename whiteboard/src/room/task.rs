@@ -18,6 +18,9 @@ const HELD_EFFECTS: usize = 4096;
 /// Bytes of lists and images in effects that may wait for the disk.
 const HELD_BYTES: usize = 32 << 20;
 
+/// So late may volatile events leave because other requests come first.
+const LATE: Duration = Duration::from_millis(1);
+
 struct Room<C: Core> {
     shared: Shared<C>,
     name: BoardName,
@@ -63,12 +66,14 @@ pub(super) async fn run<C: Core>(
             }
             break;
         }
+        room.flush(inside.inputs.is_empty());
         let deadline = room.deadline(stopping.is_cancelled());
         if deadline.is_none() && doors.leave_memory(&room.name, &inside) {
             break;
         }
         let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS && room.pending.bytes() < HELD_BYTES;
         let wake = room.start + deadline.unwrap_or_default();
+        let flush = room.clients.flush_due();
         tokio::select! {
             biased;
             Some(committed) = commits.recv() => room.committed(committed),
@@ -78,6 +83,7 @@ pub(super) async fn run<C: Core>(
                 }
                 room.input(input);
             }
+            () = sleep_until(room.start + flush.unwrap_or_default()), if flush.is_some() => {}
             () = sleep_until(wake), if ready && deadline.is_some() => room.tick(),
             () = stopping.cancelled(), if !stopping.is_cancelled() => {}
         }
@@ -243,11 +249,21 @@ impl<C: Core> Room<C> {
         }
     }
 
+    /// Lets volatile events leave whose time has come; requests that wait are looked at first, for they may bring more.
+    fn flush(&mut self, idle: bool) {
+        let Some(due) = self.clients.flush_due() else { return };
+        let now = self.start.elapsed();
+        if due <= now && (idle || due + LATE <= now) {
+            self.clients.flush(now);
+        }
+    }
+
     /// Sends what is volatile, gives the records to the store and holds the rest until they are on disk.
     fn take(&mut self, outcome: Outcome<C::Event>) {
         let Outcome { records, effects, volatile, closes } = outcome;
+        let now = self.start.elapsed();
         for effect in &volatile {
-            self.clients.send_volatile(effect);
+            self.clients.send_volatile(effect, now);
         }
         if !records.is_empty() {
             let bytes = records.iter().map(String::len).sum();
@@ -286,6 +302,8 @@ impl<C: Core> Room<C> {
     }
 
     fn release(&mut self, held: Held<C::Event>) {
+        // What somebody saw growing comes before what became of it, and nothing older than a welcome comes after it.
+        self.clients.flush(self.start.elapsed());
         match held {
             Held::Effects(effects) => effects.iter().for_each(|effect| self.clients.send(effect)),
             Held::Joined(client) => self.clients.joined(client),
