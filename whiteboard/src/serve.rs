@@ -99,6 +99,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         health: health.clone(),
         origins: Arc::new(origins),
         https_redirect: settings.https_redirect,
+        frame_ancestors: settings.frame_ancestors.clone(),
     });
     let statistics = tokio::spawn(log_statistics(metrics.clone()));
     let admin = http::admin(Admin {

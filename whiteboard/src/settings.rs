@@ -10,6 +10,7 @@ use crate::logging;
 use crate::protocol::classroom::UndoEvents;
 use crate::protocol::{engineio, native};
 use crate::room;
+use axum::http::HeaderValue;
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,6 +62,11 @@ pub struct Settings {
     /// Send requests that reached the proxy over plain HTTP (X-Forwarded-Proto) to HTTPS
     #[arg(long, env = "HTTPS_REDIRECT", value_name = "BOOL", default_value_t = false, action = ArgAction::Set)]
     pub https_redirect: bool,
+
+    /// Who may show a board (`/b/<board>?embed`) in a frame of theirs, as a Content-Security-Policy lists it, such as
+    /// https://school.example; * for all
+    #[arg(long, env = "FRAME_ANCESTORS", value_name = "SOURCES", default_value = "'none'", value_parser = sources)]
+    pub frame_ancestors: HeaderValue,
 
     /// Seconds to wait for another server to leave the data directory
     #[arg(long, env = "LOCK_WAIT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -118,6 +124,16 @@ impl Settings {
     }
 }
 
+/// Reads sources of a Content-Security-Policy's directive: hosts with or without scheme, `'self'`, `'none'`, `*`.
+pub fn sources(text: &str) -> Result<HeaderValue, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b" :/.*'-_".contains(&byte);
+    let sentence = || "write hosts separated by spaces, such as https://school.example, or 'none' or *".to_owned();
+    if text.trim().is_empty() || !text.bytes().all(fits) {
+        return Err(sentence());
+    }
+    HeaderValue::from_str(text.trim()).map_err(|_| sentence())
+}
+
 /// Reads a positive number of seconds; fractions are allowed, a year is the most.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     const YEAR: f64 = 366.0 * 86_400.0;
@@ -169,6 +185,17 @@ mod tests {
         {
             assert!(parse(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn sources_of_frames_cannot_end_the_directive() {
+        for text in ["'none'", "*", "https://school.example https://*.other.example:8443", " 'self' "] {
+            assert_eq!(sources(text).unwrap(), text.trim(), "{text}");
+        }
+        for text in ["", " ", "https://a; script-src *", "a,b", "a\nb", "ä"] {
+            assert!(sources(text).is_err(), "{text}");
+        }
+        assert_eq!(parse(&[]).unwrap().frame_ancestors, "'none'");
     }
 
     #[test]

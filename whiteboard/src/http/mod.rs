@@ -1,6 +1,7 @@
 //! What is served over HTTP: the public port and the admin port.
 
 pub mod admin;
+pub mod client;
 pub mod health;
 pub mod live;
 pub mod origin;
@@ -28,19 +29,18 @@ pub struct Public {
     pub health: Arc<Health>,
     pub origins: Arc<Origins>,
     pub https_redirect: bool,
+    /// Who may show a board in a frame.
+    pub frame_ancestors: axum::http::HeaderValue,
 }
 
 /// Routes of the public port.
 pub fn public(public: Public) -> Router {
     let router = Router::new()
-        .route("/", get(page::index))
-        .route("/b/{code}", get(page::board))
-        .route("/assets/{name}", get(page::asset))
-        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/boards/{board}/live", get(live::get))
         .route("/socket.io", get(socketio::get).post(socketio::post).options(socketio::options))
         .route("/socket.io/", get(socketio::get).post(socketio::post).options(socketio::options))
         .with_state(public.clone())
+        .merge(page::routes(&public.frame_ancestors))
         .merge(health::routes(public.health))
         .fallback(not_found);
     if public.https_redirect { router.layer(middleware::from_fn(to_https)) } else { router }

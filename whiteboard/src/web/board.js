@@ -1,6 +1,6 @@
 // A board to look at: follows a session of the classroom protocol and draws its strokes. It sends nothing but what
 // keeps the connection alive.
-const code = decodeURIComponent(location.pathname.slice("/b/".length));
+const code = decodeURIComponent(location.pathname.split("/").pop());
 const canvas = document.getElementById("strokes");
 const background = document.getElementById("background");
 const status = document.getElementById("status");

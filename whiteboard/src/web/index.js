@@ -3,5 +3,5 @@ document.getElementById("address").textContent = `${location.origin}/socket.io/?
 document.getElementById("open").addEventListener("submit", (event) => {
   event.preventDefault();
   const code = document.getElementById("code").value.trim();
-  if (code) location.href = `/b/${encodeURIComponent(code)}`;
+  if (code) location.href = `/classroom/${encodeURIComponent(code)}`;
 });
