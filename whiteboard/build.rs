@@ -64,6 +64,8 @@ fn entry(text: &mut String, dist: &Path, file: &Path) -> io::Result<()> {
     };
     let (brotli, gzip) = (compressed(".br"), compressed(".gz"));
     let small = brotli.is_file() && gzip.is_file();
+    // Pages are small, and some who ask for them read no compression; scripts are for browsers only.
+    let plain = !small || file.extension().is_some_and(|end| end != "js" && end != "css");
     let bytes = |path: &Path, wanted: bool| {
         if wanted { format!("Some(include_bytes!({:?}))", path.display().to_string()) } else { "None".to_owned() }
     };
@@ -73,7 +75,7 @@ fn entry(text: &mut String, dist: &Path, file: &Path) -> io::Result<()> {
         format!("/{name}"),
         kind(file).unwrap_or("application/octet-stream"),
         format!("\"{:016x}\"", fingerprint(&fs::read(file)?)),
-        bytes(file, !small),
+        bytes(file, plain),
         bytes(&brotli, small),
         bytes(&gzip, small),
     )

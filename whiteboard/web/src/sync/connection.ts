@@ -98,6 +98,15 @@ export class Connection {
     this.connect();
   }
 
+  /** Loses the connection, as a network does. */
+  cut(): void {
+    const socket = this.socket;
+    if (!socket) return;
+    this.lose();
+    socket.close();
+    this.comeBack(null);
+  }
+
   stop(): void {
     this.stopped = true;
     this.world.cancel(this.retry);

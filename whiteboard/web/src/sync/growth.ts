@@ -13,6 +13,11 @@ export class Growing {
     return this.sent.size;
   }
 
+  /** Ids of the elements that are being told. */
+  ids(): string[] {
+    return [...this.sent.keys()];
+  }
+
   /** What is new of a stroke since it was last told; null if nothing is. Strokes grow at the end only. */
   stroke(element: Element): Growth | null {
     const points = element.points ?? [];
@@ -126,6 +131,11 @@ export class Drafts {
   /** Ids of all elements that are being drawn. */
   *ids(): Generator<string> {
     for (const drafts of this.clients.values()) yield* drafts.keys();
+  }
+
+  has(id: string): boolean {
+    for (const drafts of this.clients.values()) if (drafts.has(id)) return true;
+    return false;
   }
 
   /** The element has arrived: its drafts are over. */

@@ -9,7 +9,7 @@ export interface Person {
   readonly client: number;
   readonly user: string;
   readonly name: string;
-  readonly color: string;
+  readonly color?: string;
   readonly role: Role;
 }
 

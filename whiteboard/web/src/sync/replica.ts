@@ -41,6 +41,8 @@ export class Replica {
   undoable = 0;
   redoable = 0;
   client = 0;
+  /** Whether the board has been received once. */
+  loaded = false;
   user = '';
   board: BoardFacts | null = null;
   limits: Limits = {};
@@ -79,6 +81,11 @@ export class Replica {
     return this.drafts.look(id, alive) ?? alive;
   }
 
+  /** Whether somebody else is drawing or moving an element: it looks other than its version says. */
+  drawnElsewhere(id: string): boolean {
+    return this.drafts.has(id);
+  }
+
   /** An element as the server has it. */
   known(id: string): Element | undefined {
     return this.acknowledged.get(id)?.element ?? undefined;
@@ -90,6 +97,14 @@ export class Replica {
       const element = this.look(id);
       if (element) yield element;
     }
+  }
+
+  /** The elements of a canvas as the board has them: the canvas repairs indexes for itself, and that is not the board's. */
+  scene(canvas: readonly Element[]): Element[] {
+    return canvas.map((element) => {
+      const mine = this.look(element.id);
+      return mine ? { ...element, index: mine.index, version: mine.version, versionNonce: mine.versionNonce, updated: mine.updated } : element;
+    });
   }
 
   private ids(): Set<string> {
@@ -193,6 +208,7 @@ export class Replica {
     for (const id of arriving.keys()) this.touched.add(id);
     this.acknowledged = arriving;
     this.arriving = null;
+    this.loaded = true;
     this.seq = Math.max(this.seq, message.seq);
     return { kind: 'facts' };
   }
@@ -252,7 +268,7 @@ export class Replica {
     const told = waiting?.work.t === 'change' ? waiting.work.elements.map(({ id }) => id).filter((id) => this.growing.has(id)) : [];
     const request = waiting && this.dismiss(waiting.id);
     // The server may not have all the points that it was told: then the whole is sent, once.
-    if (request && (passes(message.code) || (streamed && message.code === 'element'))) {
+    if (request && (passes(message.code) || (streamed && (message.code === 'draft' || message.code === 'element')))) {
       this.request(request.work);
       return { kind: 'postponed', retry: message.retry ?? (streamed ? 0 : 1000) };
     }

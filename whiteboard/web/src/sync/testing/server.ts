@@ -136,7 +136,7 @@ export class TestServer {
       : role === 'pupil' && this.locked ? 'locked' : null;
     if (refusal) return peer.send({ t: 'error', id, code: refusal, message: `refused: ${refusal}`, ...this.truth(message) });
     const whole = this.whole(peer, message);
-    if (!whole) return peer.send({ t: 'error', id, code: 'element', message: 'points were never told' });
+    if (!whole) return peer.send({ t: 'error', id, code: 'draft', message: 'points were never told' });
     this.sessions.set(peer.session, id);
     switch (message.t) {
       case 'change': {

@@ -1,0 +1,3 @@
+/** The name of this build. */
+declare const __BUILD__: string;
+declare module '*.css';

@@ -1,0 +1,209 @@
+import { readFileSync } from 'node:fs';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { agree, faultless, launch, Person, sleep, until } from './browser';
+import { Server } from './server';
+
+let server: Server;
+let browser: Browser;
+let people: Person[] = [];
+
+async function enter(path: string, options = {}): Promise<Person> {
+  const person = await Person.open(browser, server.url, path, options);
+  people.push(person);
+  return person;
+}
+
+const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** The serious faults that axe-core finds, each with the first place. */
+async function accessibility(person: Person): Promise<string[]> {
+  await person.page.evaluate(AXE);
+  const violations = await person.page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+    return (await axe.run()).violations;
+  });
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+}
+
+beforeAll(async () => {
+  server = await Server.start();
+  browser = await launch();
+});
+afterEach(async () => {
+  faultless(people);
+  for (const person of people) await person.close();
+  people = [];
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+describe('the start page', () => {
+  it.each(['light', 'dark'] as const)('leads to drawing with one click, and remembers (%s)', async (colorScheme) => {
+    const ann = await enter('/', { colorScheme });
+    await ann.picture(`start-${colorScheme}`);
+    expect(await accessibility(ann)).toEqual([]);
+    await ann.page.getByRole('button', { name: 'New board' }).click();
+    await ann.saved();
+    expect(ann.page.url()).toMatch(/\/b\/[A-Za-z0-9_-]+$/);
+    await ann.wave(300, 250);
+    await agree([ann], 1);
+    const path = new URL(ann.page.url()).pathname;
+    await ann.page.goto(server.url);
+    expect(await ann.page.getByRole('listitem').getByRole('link').getAttribute('href')).toBe(path);
+    await ann.picture(`start-visited-${colorScheme}`);
+  });
+
+  it.each([['de', 'Neues Board'], ['it', 'Nuova lavagna'], ['fr', 'New board']])('speaks %s', async (locale, words) => {
+    const ann = await enter('/', { locale });
+    expect(await ann.page.getByRole('button', { name: words }).count()).toBe(1);
+  });
+});
+
+describe('a board', () => {
+  it.each(['light', 'dark'] as const)('has no serious accessibility fault (%s)', async (colorScheme) => {
+    const { id } = await server.board();
+    const ann = await (await enter(`/b/${id}`, { colorScheme })).saved();
+    await ann.shape('r', 400, 300);
+    await agree([ann], 1);
+    expect(await accessibility(ann)).toEqual([]);
+    await ann.picture(`board-${colorScheme}`);
+    await ann.page.getByRole('button', { name: 'Share' }).click();
+    expect(await accessibility(ann)).toEqual([]);
+    await ann.picture(`share-${colorScheme}`);
+  });
+
+  it('can be drawn on with the keyboard alone', async () => {
+    const { id } = await server.board();
+    const ann = await (await enter(`/b/${id}`)).saved();
+    const { keyboard } = ann.page;
+    await ann.page.getByTestId('main-menu-trigger').focus();
+    await keyboard.press('Enter');
+    await ann.page.getByRole('button', { name: 'Insert by keyboard' }).focus();
+    await keyboard.press('Enter');
+    await ann.page.getByRole('combobox', { name: 'Insert' }).focus();
+    await keyboard.press('r');
+    await keyboard.press('Tab');
+    await keyboard.type('By keyboard');
+    await keyboard.press('Enter');
+    const scene = await agree([ann], 2);
+    expect(scene.map(({ type }) => type).sort()).toEqual(['rectangle', 'text']);
+    const before = scene.find(({ type }) => type === 'rectangle')!;
+    await keyboard.press('ArrowRight');
+    await until(() => ann.scene(), (now) => now.find(({ id: other }) => other === before.id)?.x !== before.x, 'the arrow key moves it');
+    const listed = () => ann.page.locator('section.unseen li').allTextContents();
+    await until(listed, (items) => items.includes('Text: By keyboard'), 'the list for screen readers has it');
+  });
+
+  it('on a phone takes fingers and a pen with pressure', async () => {
+    const { id } = await server.board();
+    const ann = await (await enter(`/b/${id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 })).saved();
+    await ann.picture('phone');
+    await ann.page.getByTestId('toolbar-freedraw').locator('..').tap();
+    const session = await ann.cdp();
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', x = 0, y = 0) =>
+      session.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x, y, id: 1 }] });
+    await touch('touchStart', 100, 300);
+    for (let step = 1; step <= 15; step++) {
+      await touch('touchMove', 100 + step * 10, 300 + step * 4);
+      await sleep(16);
+    }
+    await touch('touchEnd');
+    await agree([ann], 1);
+    const pen = (type: 'mousePressed' | 'mouseMoved' | 'mouseReleased', x: number, y: number, force: number) =>
+      session.send('Input.dispatchMouseEvent', { type, x, y, force, button: 'left', buttons: type === 'mouseReleased' ? 0 : 1, clickCount: 1, pointerType: 'pen' });
+    await pen('mousePressed', 100, 500, 0.2);
+    for (let step = 1; step <= 15; step++) {
+      await pen('mouseMoved', 100 + step * 10, 500, 0.2 + step * 0.05);
+      await sleep(16);
+    }
+    await pen('mouseReleased', 250, 500, 0);
+    const scene = await agree([ann], 2);
+    const pressed = scene.find(({ y }) => Number(y) > Math.min(...scene.map((one) => Number(one.y))));
+    expect(pressed?.simulatePressure).toBe(false);
+    expect(new Set(pressed?.pressures).size).toBeGreaterThan(5);
+    await ann.picture('phone-drawn');
+    expect(await accessibility(ann)).toEqual([]);
+  });
+
+  it('goes out as a file and comes in again', async () => {
+    const [first, second] = [await server.board(), await server.board()];
+    const ann = await (await enter(`/b/${first.id}`)).saved();
+    await ann.shape('r', 400, 300);
+    await ann.wave(400, 450);
+    const scene = await agree([ann], 2);
+    const download = async (item: string) => {
+      const [file] = await Promise.all([ann.page.waitForEvent('download'), ann.menu(item)]);
+      return readFileSync((await file.path())!);
+    };
+    const drawing = await download('Save as file');
+    const parsed = JSON.parse(drawing.toString()) as { type: string; elements: { type: string }[] };
+    expect([parsed.type, parsed.elements.length]).toEqual(['excalidraw', 2]);
+    const pdf = await download('Save as PDF');
+    expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+    expect(pdf.toString('latin1')).toContain('/DCTDecode');
+    const bob = await (await enter(`/b/${second.id}`)).saved();
+    await bob.page.setInputFiles('input[accept^=".excalidraw"]', { name: 'x.excalidraw', mimeType: 'application/json', buffer: drawing });
+    const copy = await agree([bob], 2);
+    const plain = (elements: typeof scene) =>
+      elements.map(({ type, x, y, width, height, points, pressures, strokeColor, strokeWidth, seed, roundness }) =>
+        ({ type, x, y, width, height, points, pressures, strokeColor, strokeWidth, seed, roundness }));
+    expect(plain(copy)).toEqual(plain(scene));
+  });
+
+  it('in another page shows the drawing and takes nothing', async () => {
+    const { id } = await server.board();
+    const ann = await (await enter(`/b/${id}`)).saved();
+    await ann.shape('r', 400, 300);
+    await agree([ann], 1);
+    const bob = await enter(`/b/${id}?embed`);
+    await until(() => bob.scene().catch(() => []), (scene) => scene.length === 1, 'the drawing is shown');
+    await bob.picture('embedded');
+    await bob.page.keyboard.press('r');
+    await bob.page.mouse.move(300, 500);
+    await bob.page.mouse.down();
+    await bob.page.mouse.move(500, 600, { steps: 5 });
+    await bob.page.mouse.up();
+    await sleep(500);
+    await agree([ann], 1);
+  });
+});
+
+describe('the past', () => {
+  it('is looked at, named and brought back', async () => {
+    const { id } = await server.board();
+    const ann = await (await enter(`/b/${id}`)).saved();
+    await ann.shape('r', 400, 300);
+    await agree([ann], 1);
+    await ann.menu('History');
+    await ann.page.getByRole('textbox', { name: 'Name of this version' }).fill('One box');
+    await ann.page.getByRole('button', { name: 'Keep as version' }).click();
+    await ann.page.getByText('One box').waitFor();
+    await ann.page.getByRole('button', { name: 'Close' }).click();
+    await ann.wave(400, 450);
+    await agree([ann], 2);
+    await ann.menu('History');
+    await ann.page.getByRole('img', { name: 'The board at that moment' }).waitFor();
+    await ann.picture('history');
+    expect(await accessibility(ann)).toEqual([]);
+    const slider = ann.page.getByRole('slider');
+    await slider.focus();
+    await ann.page.keyboard.press('Home');
+    await sleep(500);
+    await ann.page.getByRole('button', { name: 'Bring back' }).first().click();
+    expect((await agree([ann], 1)).map(({ type }) => type)).toEqual(['rectangle']);
+    await ann.undo();
+    await agree([ann], 2);
+    await ann.menu('History');
+    await ann.page.getByRole('listitem').getByRole('button', { name: 'Bring back' }).click();
+    await agree([ann], 1);
+  });
+});

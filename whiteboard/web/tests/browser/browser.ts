@@ -1,0 +1,150 @@
+/** People in front of browsers: each has a context of its own, so that nothing is shared but the server. */
+import { mkdirSync } from 'node:fs';
+import { chromium, type Browser, type BrowserContextOptions, type CDPSession, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+import type { Element } from '../../src/sync/element';
+
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+const ARTEFACTS = process.env.WHITEBOARD_ARTEFACTS ?? 'tests/artefacts';
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+}
+
+export const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Waits until something holds, and says what it was when it did not. */
+export async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean, what: string, milliseconds = 20_000): Promise<T> {
+  const end = Date.now() + milliseconds;
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+    if (Date.now() > end) throw new Error(`${what}; last: ${JSON.stringify(value)?.slice(0, 1500)}`);
+    await sleep(50);
+  }
+}
+
+export class Person {
+  /** What must stay empty: faults of the page, violations of its policy, requests to others. */
+  readonly faults: string[] = [];
+
+  private constructor(readonly page: Page, readonly url: string) {}
+
+  static async open(browser: Browser, site: string, path: string, options: BrowserContextOptions = {}): Promise<Person> {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en', ignoreHTTPSErrors: true, ...options });
+    await context.addInitScript(() => {
+      // A file chooser of the system would wait for ever; without it files are downloads.
+      Reflect.deleteProperty(window, 'showSaveFilePicker');
+      Reflect.deleteProperty(window, 'showOpenFilePicker');
+    });
+    const person = new Person(await context.newPage(), site + path);
+    const { page, faults } = person;
+    page.on('pageerror', (error) => faults.push(`fault: ${error.message}`));
+    page.on('console', (message) => {
+      if (/Content Security Policy/i.test(message.text())) faults.push(`policy: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(site) && !/^(data|blob):/.test(url)) faults.push(`outside: ${url}`);
+    });
+    await page.goto(person.url);
+    return person;
+  }
+
+  /** Waits until the board is there and everything is saved. */
+  async saved(): Promise<this> {
+    await this.page.waitForSelector('.status[data-mood="good"][data-waiting="0"]', { timeout: 30_000 });
+    return this;
+  }
+
+  status(): Promise<string> {
+    return this.page.locator('.status').innerText();
+  }
+
+  /** What is on this person's canvas, without what only the canvas knows. */
+  async scene(): Promise<Element[]> {
+    const scene = await this.page.evaluate(() => (window as unknown as { whiteboard: { scene(): Element[] } }).whiteboard.scene());
+    return scene.map((element) => Object.fromEntries(Object.entries(element).sort(([a], [b]) => (a < b ? -1 : 1))) as unknown as Element);
+  }
+
+  /** The pixels of the drawing, without cursors. */
+  pixels(): Promise<string> {
+    return this.page.evaluate(() => document.querySelector<HTMLCanvasElement>('canvas.static')!.toDataURL());
+  }
+
+  async tool(key: string): Promise<void> {
+    await this.page.locator('.excalidraw.excalidraw-container').focus();
+    await this.page.keyboard.press('Escape');
+    await this.page.keyboard.press(key);
+  }
+
+  /** Draws a wave from a point; `hold` keeps the pen down. */
+  async wave(x: number, y: number, steps = 20, hold = false): Promise<void> {
+    const { mouse } = this.page;
+    await this.tool('p');
+    await mouse.move(x, y);
+    await mouse.down();
+    for (let step = 1; step <= steps; step++) {
+      await mouse.move(x + step * 6, y + Math.sin(step / 3) * 30);
+      await sleep(12);
+    }
+    if (!hold) await mouse.up();
+  }
+
+  async shape(key: string, x: number, y: number, width = 100, height = 60): Promise<void> {
+    const { mouse } = this.page;
+    await this.tool(key);
+    await mouse.move(x, y);
+    await mouse.down();
+    await mouse.move(x + width, y + height, { steps: 5 });
+    await mouse.up();
+  }
+
+  async menu(item: string): Promise<void> {
+    await this.page.click('[data-testid="main-menu-trigger"]');
+    await this.page.getByRole('button', { name: item, exact: false }).or(this.page.getByTestId(item)).first().click();
+  }
+
+  async undo(): Promise<void> {
+    await this.page.locator('.excalidraw.excalidraw-container').focus();
+    await this.page.keyboard.press('Control+z');
+  }
+
+  cdp(): Promise<CDPSession> {
+    return this.page.context().newCDPSession(this.page);
+  }
+
+  async picture(name: string): Promise<void> {
+    mkdirSync(ARTEFACTS, { recursive: true });
+    await this.page.screenshot({ path: `${ARTEFACTS}/${name}.png` });
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}
+
+/** Waits until all have the same elements, so many of them; then the pictures are the same too. */
+export async function agree(people: readonly Person[], count: number, pictures = true): Promise<Element[]> {
+  const scenes = await until(
+    () => Promise.all(people.map((person) => person.scene())),
+    (all) => all.every((scene) => scene.length === count && scene.every(({ locked }) => !locked) && JSON.stringify(scene) === JSON.stringify(all[0])),
+    `all should have the same ${count} elements`,
+    40_000,
+  );
+  for (const person of people) await person.saved();
+  if (pictures) {
+    await until(
+      () => Promise.all(people.map((person) => person.pixels())),
+      (all) => all.every((picture) => picture === all[0]),
+      'the pictures should be the same',
+    );
+  }
+  return scenes[0]!;
+}
+
+export function faultless(people: readonly Person[]): void {
+  expect(people.flatMap(({ faults }) => faults)).toEqual([]);
+}
