@@ -95,7 +95,7 @@ impl Core for Scene {
         let Request { client, action, .. } = request;
         match action {
             Action::Join(join) => self.join(client, join, now, &mut outcome),
-            Action::Leave => self.leave(client, &mut outcome),
+            Action::Leave => self.left(client, &mut outcome),
             Action::Durable(asked) => self.durable(client, asked, now, &mut outcome),
             Action::Draft(draft) => self.draft(client, draft, &mut outcome),
             Action::Volatile(Volatile { kind, data }) => {
@@ -113,7 +113,7 @@ impl Core for Scene {
                 let failure = (code(refusal), refusal.sentence().to_owned());
                 self.refuse_request(client, asked.id, failure, &requests::ids(&asked.what), &mut outcome);
             }
-            Action::Leave => self.leave(client, &mut outcome),
+            Action::Leave => self.left(client, &mut outcome),
             Action::Join(_) | Action::Draft(_) | Action::Volatile(_) => {
                 outcome.push(To::One(client), Self::turned_away(refusal));
             }
@@ -180,8 +180,9 @@ impl Scene {
         let Join { user, session, name, color, role, since, present } = join;
         let person = Person { client, user, name, color, role };
         let eyes = Eyes { user, role };
-        let known = since.filter(|since| since.epoch == self.epoch).map(|since| since.seq);
-        let missed = known.and_then(|known| self.catchup.since(known, self.seq, eyes, self.state.quiz));
+        // What somebody saw of a quiz depends on the role at that time, which the server does not know any more.
+        let known = since.filter(|since| since.epoch == self.epoch && !self.state.quiz);
+        let missed = known.and_then(|known| self.catchup.since(known.seq, self.seq));
         let newcomer = Client { person: person.clone(), session, present, executed: 0, cut: false };
         self.clients.insert(client, newcomer);
         let welcome = self.welcome(client, &person, missed.is_some());
@@ -235,7 +236,7 @@ impl Scene {
         }
     }
 
-    fn leave(&mut self, client: ClientId, outcome: &mut Outcome<Event>) {
+    fn left(&mut self, client: ClientId, outcome: &mut Outcome<Event>) {
         self.drafts.leave(client);
         if self.clients.remove(&client).is_some_and(|client| client.present) {
             outcome.push(To::All, Event::Leave(client));
@@ -258,7 +259,12 @@ impl Scene {
     }
 
     fn draft(&mut self, client: ClientId, Draft { element, what }: Draft, outcome: &mut Outcome<Event>) {
-        if self.clients.get(&client).is_none_or(|drawer| !self.may_draw(drawer)) {
+        let Some(drawer) = self.clients.get(&client) else { return };
+        if let Err((code, message)) = self.check_drawing(drawer) {
+            // Once a stroke is enough.
+            if matches!(what, Grow::Points { from: 0, .. }) {
+                outcome.push(To::One(client), Event::Error(Refused::new(code, None, message)));
+            }
             return;
         }
         let grew = self.drafts.grow(client, &element, &what);
@@ -295,15 +301,16 @@ impl Scene {
         }
     }
 
-    fn may_draw(&self, client: &Client) -> bool {
-        match client.person.role {
-            Role::Teacher => true,
-            Role::Pupil => !self.state.locked,
-            Role::Viewer => false,
-        }
-    }
-
     fn settings(&self) -> super::event::Values {
         self.state.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

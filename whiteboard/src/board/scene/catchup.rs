@@ -1,11 +1,8 @@
 //! What brings a client up to date: the last operations if memory still has them, else the whole board in parts.
 
 use super::element::Element;
-use super::elements::Owner;
 use super::event::{Changed, Event, Snapshot};
-use super::visibility::{Eyes, visible};
 use crate::board::core::Tell;
-use crate::board::scene::identity::Role;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -21,11 +18,9 @@ pub const PART_BYTES: usize = 256 << 10;
 /// An operation, as far as somebody who comes back has to hear of it.
 #[derive(Clone, Debug)]
 pub enum Recent {
-    Change {
-        changed: Arc<Changed>,
-        owners: Arc<[Owner]>,
-    },
-    /// From here on pupils see other elements than before.
+    Change(Arc<Changed>),
+    /// From here on clients see other elements than before, which of them only the server knows: a client may also come
+    /// back in another role.
     Quiz,
     /// What it changed is in the welcome.
     Other,
@@ -41,7 +36,7 @@ pub struct Catchup {
 impl Recent {
     fn weight(&self) -> usize {
         match self {
-            Self::Change { changed, .. } => Event::Change(changed.clone()).weight(),
+            Self::Change(changed) => Event::Change(changed.clone()).weight(),
             Self::Quiz | Self::Other => 0,
         }
     }
@@ -59,16 +54,15 @@ impl Catchup {
 
     /// What somebody who knows the board up to operation `known` has to hear, the board being at operation `seq`. None:
     /// only a snapshot helps.
-    pub fn since(&self, known: u64, seq: u64, eyes: Eyes, quiz: bool) -> Option<Vec<Arc<Changed>>> {
+    pub fn since(&self, known: u64, seq: u64) -> Option<Vec<Arc<Changed>>> {
         let missing = usize::try_from(seq.checked_sub(known)?).ok()?;
         let first = self.recent.len().checked_sub(missing)?;
         let mut changes = Vec::new();
         for recent in self.recent.range(first..) {
             match recent {
-                Recent::Change { changed, owners } if quiz => changes.extend(visible(changed, owners, eyes)),
-                Recent::Change { changed, .. } => changes.push(changed.clone()),
-                Recent::Quiz if eyes.role != Role::Teacher => return None,
-                Recent::Quiz | Recent::Other => {}
+                Recent::Change(changed) => changes.push(changed.clone()),
+                Recent::Quiz => return None,
+                Recent::Other => {}
             }
         }
         Some(changes)
@@ -104,17 +98,14 @@ mod tests {
     use super::*;
     use crate::board::scene::identity::UserId;
 
-    const TEACHER: Eyes = Eyes { user: UserId(9), role: Role::Teacher };
-    const PUPIL: Eyes = Eyes { user: UserId(1), role: Role::Pupil };
-
     fn element(id: &str, bytes: usize) -> Element {
         let text = format!(r#"{{"id":"{id}","type":"t","version":1,"versionNonce":0,"x":"{}"}}"#, "x".repeat(bytes));
         Element::from_text(&text).unwrap()
     }
 
-    fn change(seq: u64, bytes: usize, owner: Eyes) -> Recent {
-        let changed = Changed { seq, by: owner.user, elements: vec![element("a", bytes)], deleted: vec![] };
-        Recent::Change { changed: Arc::new(changed), owners: [owner.owner()].into() }
+    fn change(seq: u64, bytes: usize) -> Recent {
+        let changed = Changed { seq, by: UserId(1), elements: vec![element("a", bytes)], deleted: vec![] };
+        Recent::Change(Arc::new(changed))
     }
 
     fn seqs(changes: Option<Vec<Arc<Changed>>>) -> Option<Vec<u64>> {
@@ -124,44 +115,40 @@ mod tests {
     #[test]
     fn what_came_since_is_told_if_memory_has_it() {
         let mut catchup = Catchup::default();
-        assert_eq!(seqs(catchup.since(5, 5, PUPIL, false)), Some(vec![]));
-        assert_eq!(catchup.since(4, 5, PUPIL, false), None, "older than the board's opening");
-        assert_eq!(catchup.since(6, 5, PUPIL, false), None, "of another life of the board");
-        catchup.push(change(6, 0, PUPIL));
+        assert_eq!(seqs(catchup.since(5, 5)), Some(vec![]));
+        assert_eq!(catchup.since(4, 5), None, "older than the board's opening");
+        assert_eq!(catchup.since(6, 5), None, "of another life of the board");
+        catchup.push(change(6, 0));
         catchup.push(Recent::Other);
-        catchup.push(change(8, 0, PUPIL));
-        assert_eq!(seqs(catchup.since(5, 8, PUPIL, false)), Some(vec![6, 8]));
-        assert_eq!(seqs(catchup.since(6, 8, PUPIL, false)), Some(vec![8]));
-        assert_eq!(seqs(catchup.since(8, 8, PUPIL, false)), Some(vec![]));
-        assert_eq!(catchup.since(4, 8, PUPIL, false), None);
+        catchup.push(change(8, 0));
+        assert_eq!(seqs(catchup.since(5, 8)), Some(vec![6, 8]));
+        assert_eq!(seqs(catchup.since(6, 8)), Some(vec![8]));
+        assert_eq!(seqs(catchup.since(8, 8)), Some(vec![]));
+        assert_eq!(catchup.since(4, 8), None);
     }
 
     #[test]
-    fn quiz_hides_what_came_since_and_its_beginning_and_end_take_a_snapshot() {
+    fn quiz_between_takes_a_snapshot() {
         let mut catchup = Catchup::default();
-        catchup.push(change(1, 0, Eyes { user: UserId(2), role: Role::Pupil }));
-        catchup.push(change(2, 0, TEACHER));
-        catchup.push(change(3, 0, PUPIL));
-        assert_eq!(seqs(catchup.since(0, 3, PUPIL, true)), Some(vec![2, 3]));
-        assert_eq!(seqs(catchup.since(0, 3, TEACHER, true)), Some(vec![1, 2, 3]));
+        catchup.push(change(1, 0));
         catchup.push(Recent::Quiz);
-        assert_eq!(catchup.since(3, 4, PUPIL, true), None);
-        assert_eq!(seqs(catchup.since(2, 4, TEACHER, true)), Some(vec![3]));
-        assert_eq!(seqs(catchup.since(4, 4, PUPIL, true)), Some(vec![]));
+        catchup.push(change(3, 0));
+        assert_eq!(catchup.since(1, 3), None);
+        assert_eq!(seqs(catchup.since(2, 3)), Some(vec![3]));
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut catchup = Catchup::default();
         for seq in 1..=OPERATIONS as u64 + 10 {
-            catchup.push(change(seq, 0, PUPIL));
+            catchup.push(change(seq, 0));
         }
         let seq = OPERATIONS as u64 + 10;
-        assert_eq!(catchup.since(9, seq, PUPIL, false), None);
-        assert_eq!(catchup.since(10, seq, PUPIL, false).unwrap().len(), OPERATIONS);
-        catchup.push(change(seq + 1, BYTES / 2, PUPIL));
+        assert_eq!(catchup.since(9, seq), None);
+        assert_eq!(catchup.since(10, seq).unwrap().len(), OPERATIONS);
+        catchup.push(change(seq + 1, BYTES / 2));
         assert!(catchup.bytes <= BYTES);
-        catchup.push(change(seq + 2, BYTES, PUPIL));
+        catchup.push(change(seq + 2, BYTES));
         assert_eq!((catchup.recent.len(), catchup.bytes), (0, 0));
     }
 

@@ -19,19 +19,30 @@ pub const DRAFTS: usize = 4;
 /// Bytes of one draft's points, its pressures, and its element without them.
 pub const BYTES: usize = 1 << 20;
 
+/// Bytes of all drafts of a board; what would be more is given up.
+pub const ALL_BYTES: usize = 16 << 20;
+
 #[derive(Debug)]
 struct Draft {
     element: Arc<str>,
     base: Arc<str>,
-    points: String,
-    pressures: String,
+    points: Growing,
+    pressures: Growing,
+}
+
+/// Items of a JSON array as text, without the brackets.
+#[derive(Debug, Default)]
+struct Growing {
+    text: String,
     count: u32,
-    pressure_count: u32,
 }
 
 /// All drafts of a board.
 #[derive(Debug, Default)]
-pub struct Drafts(BTreeMap<ClientId, Vec<Draft>>);
+pub struct Drafts {
+    drawn: BTreeMap<ClientId, Vec<Draft>>,
+    bytes: usize,
+}
 
 /// Why an element cannot be put together from its draft.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -44,67 +55,85 @@ pub enum DraftError {
     Element(String),
 }
 
-fn append(list: &mut String, more: &str) {
-    if !list.is_empty() && !more.is_empty() {
-        list.push(',');
+/// Puts items behind the first `from` of a list.
+fn extend(list: &mut Growing, from: u32, more: &List) {
+    if from < list.count {
+        let items = format!("[{}]", list.text);
+        // The list was put together from items: it can be read as such.
+        let items: Vec<&RawValue> = serde_json::from_str(&items).unwrap_or_default();
+        list.text = items.iter().take(from as usize).map(|item| item.get()).collect::<Vec<_>>().join(",");
+        list.count = from;
     }
-    list.push_str(more);
+    if !list.text.is_empty() && !more.text.is_empty() {
+        list.text.push(',');
+    }
+    list.text.push_str(&more.text);
+    list.count = list.count.saturating_add(more.count);
+}
+
+impl Draft {
+    fn weight(&self) -> usize {
+        self.base.len() + self.points.text.len() + self.pressures.text.len()
+    }
+}
+
+impl Growing {
+    fn list(&self) -> List {
+        List { text: self.text.as_str().into(), count: self.count }
+    }
 }
 
 impl Drafts {
-    /// Takes the next points of a draft. False: they do not follow what came before or are too many, the draft is
-    /// given up and nobody is to be told of these points.
+    /// Takes the next points of a draft; those that overlap what came before replace it. False: some are missing before
+    /// them or they are too many, the draft is given up and nobody is to be told of these points.
     pub fn grow(&mut self, client: ClientId, element: &Arc<str>, grow: &Grow) -> bool {
         let Grow::Points { from, points, pressures, base } = grow else {
             return self.remove(client, element);
         };
-        let drafts = self.0.entry(client).or_default();
         if let (0, Some(base)) = (*from, base) {
-            drafts.retain(|draft| draft.element != *element);
+            self.remove(client, element);
+            let drafts = self.drawn.entry(client).or_default();
             if drafts.len() >= DRAFTS {
-                drafts.remove(0);
+                self.bytes -= drafts.remove(0).weight();
             }
-            drafts.push(Draft {
-                element: element.clone(),
-                base: base.clone(),
-                points: String::new(),
-                pressures: String::new(),
-                count: 0,
-                pressure_count: 0,
-            });
+            let (points, pressures) = (Growing::default(), Growing::default());
+            let draft = Draft { element: element.clone(), base: base.clone(), points, pressures };
+            self.bytes += draft.weight();
+            drafts.push(draft);
         }
-        let grew = drafts.iter_mut().find(|draft| draft.element == *element).is_some_and(|draft| {
-            draft.count == *from && {
-                append(&mut draft.points, &points.text);
-                draft.count = draft.count.saturating_add(points.count);
-                if let Some(pressures) = pressures {
-                    append(&mut draft.pressures, &pressures.text);
-                    draft.pressure_count = draft.pressure_count.saturating_add(pressures.count);
-                }
-                draft.count <= POINTS && draft.points.len() + draft.pressures.len() + draft.base.len() <= BYTES
+        let drafts = self.drawn.get_mut(&client).into_iter().flatten();
+        let Some(draft) = drafts.into_iter().find(|draft| draft.element == *element) else { return false };
+        let follows = draft.points.count >= *from;
+        if follows {
+            self.bytes -= draft.weight();
+            extend(&mut draft.points, *from, points);
+            if let Some(pressures) = pressures {
+                extend(&mut draft.pressures, *from, pressures);
             }
-        });
-        if !grew {
+            self.bytes += draft.weight();
+        }
+        let fits = draft.points.count <= POINTS && draft.weight() <= BYTES && self.bytes <= ALL_BYTES;
+        if !follows || !fits {
             self.remove(client, element);
         }
-        grew
+        follows && fits
     }
 
     /// Forgets a draft: it has become an element, or will not. True if there was one.
     pub fn remove(&mut self, client: ClientId, element: &str) -> bool {
-        let Some(drafts) = self.0.get_mut(&client) else { return false };
-        let before = drafts.len();
-        drafts.retain(|draft| &*draft.element != element);
-        let removed = drafts.len() < before;
+        let Some(drafts) = self.drawn.get_mut(&client) else { return false };
+        let Some(place) = drafts.iter().position(|draft| &*draft.element == element) else { return false };
+        self.bytes -= drafts.remove(place).weight();
         if drafts.is_empty() {
-            self.0.remove(&client);
+            self.drawn.remove(&client);
         }
-        removed
+        true
     }
 
     /// Forgets all drafts of a client.
     pub fn leave(&mut self, client: ClientId) {
-        self.0.remove(&client);
+        let drafts = self.drawn.remove(&client).unwrap_or_default();
+        self.bytes -= drafts.iter().map(Draft::weight).sum::<usize>();
     }
 
     /// The element that a draft has become, from its text without points and how many points there should be.
@@ -113,25 +142,24 @@ impl Drafts {
         let read = |key: &str| object.get(key).ok_or(DraftError::Unreadable);
         let id: String = serde_json::from_str(read("id")?).map_err(|_| DraftError::Unreadable)?;
         let count: u32 = serde_json::from_str(read("count")?).map_err(|_| DraftError::Unreadable)?;
-        let draft = self.0.get(&client).and_then(|drafts| drafts.iter().find(|draft| *draft.element == *id));
-        let has = draft.map_or(0, |draft| draft.count);
+        let draft = self.drawn.get(&client).and_then(|drafts| drafts.iter().find(|draft| *draft.element == *id));
+        let has = draft.map_or(0, |draft| draft.points.count);
         let Some(draft) = draft.filter(|_| has == count) else { return Err(DraftError::Points { id, has, count }) };
         object.remove("count");
-        object.set("points", format!("[{}]", draft.points));
-        object.set("pressures", format!("[{}]", draft.pressures));
+        object.set("points", format!("[{}]", draft.points.text));
+        object.set("pressures", format!("[{}]", draft.pressures.text));
         Element::from_text(&object.text()).map_err(|error| DraftError::Element(error.to_string()))
     }
 
     /// All drafts as far as they came.
     pub fn all(&self) -> impl Iterator<Item = DraftSoFar> {
-        self.0.iter().flat_map(|(client, drafts)| {
+        self.drawn.iter().flat_map(|(client, drafts)| {
             drafts.iter().map(|draft| DraftSoFar {
                 client: *client,
                 element: draft.element.clone(),
                 base: draft.base.clone(),
-                points: List { text: draft.points.as_str().into(), count: draft.count },
-                pressures: (draft.pressure_count > 0)
-                    .then(|| List { text: draft.pressures.as_str().into(), count: draft.pressure_count }),
+                points: draft.points.list(),
+                pressures: (draft.pressures.count > 0).then(|| draft.pressures.list()),
             })
         })
     }
@@ -169,7 +197,7 @@ mod tests {
             r#"{"id":"a","type":"freedraw","version":4,"versionNonce":5,"x":1.0,"points":[[1.50,2],[3,4],[5,6]],"pressures":[0.50,0.50]}"#
         );
         assert!(drafts.remove(1, "a") && !drafts.remove(1, "a"));
-        assert!(drafts.0.is_empty());
+        assert!(drafts.drawn.is_empty() && drafts.bytes == 0);
     }
 
     #[test]
@@ -188,6 +216,22 @@ mod tests {
             let error = drafts.finish(client, &raw(text)).unwrap_err().to_string();
             assert!(error.contains(sentence), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn d3_points_that_overlap_replace_what_came_before() {
+        let (mut drafts, a) = (Drafts::default(), "a".into());
+        let more = |from, text: &str, count, pressures: &str| Grow::Points {
+            from,
+            points: list(text, count),
+            pressures: Some(list(pressures, count)),
+            base: (from == 0).then(|| "{}".into()),
+        };
+        assert!(drafts.grow(1, &a, &more(0, "[1.0,2],[3,4],[5,6]", 3, "1,2,3")));
+        assert!(drafts.grow(1, &a, &more(1, "[7,8],[9,9]", 2, "4,5")));
+        let now = drafts.all().next().unwrap();
+        assert_eq!(now.points, list("[1.0,2],[7,8],[9,9]", 3));
+        assert_eq!(now.pressures, Some(list("1,4,5", 3)));
     }
 
     #[test]
@@ -224,6 +268,9 @@ mod tests {
         assert!(!drafts.grow(2, &a, &points(POINTS, "[1,2]", 1)));
         assert!(!drafts.grow(2, &a, &points(0, &"9".repeat(BYTES), 1)));
         drafts.leave(1);
-        assert_eq!(drafts.all().count(), 0);
+        assert_eq!((drafts.all().count(), drafts.bytes), (0, 0));
+        let long = "9".repeat(BYTES / 2);
+        let grown = (1..100).filter(|client| drafts.grow(*client, &a, &points(0, &long, 1))).count();
+        assert_eq!(grown, ALL_BYTES / (BYTES / 2) - 1, "all together have a limit too");
     }
 }

@@ -30,6 +30,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Whether both numbers are in their range.
+    pub fn is_sound(self) -> bool {
+        (1..=GREATEST).contains(&self.version) && self.nonce <= GREATEST
+    }
+
     /// PROTOCOL.md, "Merge": the higher version wins, of equal versions the lower nonce. Two states with the same stamp
     /// are taken for the same state: the one that was there first stays.
     pub fn wins_over(self, other: Self) -> bool {

@@ -8,6 +8,7 @@ pub mod drafts;
 pub mod element;
 pub mod elements;
 pub mod event;
+pub mod foreign;
 pub mod identity;
 pub mod object;
 pub mod operation;

@@ -16,7 +16,7 @@
 //! A row says what came of a request, not what was asked: reading it needs no decision, so later versions of the
 //! server come to the same board.
 
-use super::element::{Deleted, Element, ElementError, Stamp, write_deleted, write_elements};
+use super::element::{Deleted, Element, ElementError, GREATEST, Stamp, write_deleted, write_elements};
 use super::elements::Owner;
 use super::identity::UserId;
 use super::object::{Object, write_string};
@@ -186,11 +186,19 @@ impl Operation {
         let row: Row<'_> = serde_json::from_str(text)?;
         let elements = row.elements.into_iter().map(Element::parse).collect::<Result<_, ElementError>>();
         let elements = elements.map_err(|error| RecordError::Misfit(error.to_string()))?;
-        let deleted = row
-            .deleted
-            .into_iter()
-            .map(|(id, version, nonce)| Deleted { id: id.into(), stamp: Stamp { version, nonce } })
-            .collect();
+        let deleted = row.deleted.into_iter().map(|(id, version, nonce)| {
+            let deleted = Deleted { id: id.into(), stamp: Stamp { version, nonce } };
+            let sound = deleted.stamp.is_sound();
+            if sound {
+                Ok(deleted)
+            } else {
+                Err(RecordError::Misfit(format!("{} has a stamp out of range", deleted.id)))
+            }
+        });
+        let deleted = deleted.collect::<Result<_, _>>()?;
+        if row.nonce > GREATEST {
+            return Err(RecordError::Misfit(format!("the nonce {} is out of range", row.nonce)));
+        }
         let edit = Edit { elements, deleted };
         let missing = |key: &str| RecordError::Misfit(format!("`{}` lacks `{key}`", row.op));
         let done = match &*row.op {
@@ -295,6 +303,9 @@ mod tests {
             (format!("{{\"op\":\"settings\",{head},\"values\":[]}}"), "not readable"),
             (format!("{{\"op\":\"change\",{head},\"elements\":[{{}}]}}"), "an element is not understood"),
             (format!("{{\"op\":\"change\",{head},\"deleted\":[[1]]}}"), "not readable"),
+            (format!("{{\"op\":\"change\",{head},\"deleted\":[[\"a\",0,1]]}}"), "a has a stamp out of range"),
+            (format!("{{\"op\":\"change\",{head},\"deleted\":[[\"a\",{},1]]}}", u64::MAX), "out of range"),
+            (format!("{{\"op\":\"clear\",{head},\"nonce\":{}}}", u64::MAX), "is out of range"),
         ] {
             let error = Operation::decode(&text).unwrap_err().to_string();
             assert!(error.contains(sentence), "{text}: {error}");

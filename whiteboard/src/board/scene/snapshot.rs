@@ -14,7 +14,7 @@
 //! A part is `["=", id]` (made, and still as it is among `elements`), `["+", element]` (made), `["-", element]` (deleted) or
 //! `["~", id, [[key, [before], [after]], …]]` (changed; an empty list: the key was not there).
 
-use super::element::{Deleted, Element, ElementError, Stamp};
+use super::element::{Deleted, Element, ElementError, GREATEST, Stamp};
 use super::elements::{Elements, Owner};
 use super::identity::UserId;
 use super::object::write_string;
@@ -177,6 +177,9 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
     if text.format != FORMAT {
         return Err(misfit(format!("a board is written in format {}, this server reads {FORMAT}", text.format)));
     }
+    if text.next > GREATEST {
+        return Err(misfit("the steps to undo are numbered out of range"));
+    }
     let owner = |place: usize| {
         let (user, teacher) = text.owners.get(place).ok_or_else(|| misfit(format!("owner {place} is missing")))?;
         Ok::<_, RecordError>(Owner { user: *user, teacher: *teacher })
@@ -188,6 +191,9 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
     }
     for (id, version, nonce, place, by, at) in text.deleted {
         let deleted = Deleted { id: id.into(), stamp: Stamp { version, nonce } };
+        if !deleted.stamp.is_sound() {
+            return Err(misfit(format!("{} has a stamp out of range", deleted.id)));
+        }
         elements.bury(&deleted, owner(place)?, by, at);
     }
     let mut sessions = Sessions::default();
@@ -318,6 +324,8 @@ mod tests {
             ("\"elements\":[[0,", "\"elements\":[[7,", "owner 7 is missing"),
             ("[\"+\",", "[\"?\",", "not understood"),
             ("\"versionNonce\":3", "\"versionNonce\":-3", "not understood"),
+            ("[\"c\",8,", "[\"c\",0,", "c has a stamp out of range"),
+            ("\"next\":", "\"next\":9007199254740992", "numbered out of range"),
         ] {
             assert!(good.contains(from), "{from} is not in {good}");
             let error = decode(&good.replacen(from, to, 1)).unwrap_err().to_string();

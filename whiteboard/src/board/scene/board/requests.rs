@@ -185,11 +185,15 @@ impl Scene {
 
     fn check_role(&self, client: &Client, what: &What) -> Result<(), Failure> {
         let draws = matches!(what, What::Change(_) | What::Undo | What::Redo);
+        if client.person.role == Role::Pupil && !draws {
+            return Err((Code::Access, "Only a teacher may do this: open the board by the teachers' link.".to_owned()));
+        }
+        self.check_drawing(client)
+    }
+
+    pub(super) fn check_drawing(&self, client: &Client) -> Result<(), Failure> {
         match client.person.role {
             Role::Viewer => Err((Code::ReadOnly, "You may look at this board, not change it.".to_owned())),
-            Role::Pupil if !draws => {
-                Err((Code::Access, "Only a teacher may do this: open the board by the teachers' link.".to_owned()))
-            }
             Role::Pupil if self.state.locked => {
                 Err((Code::Locked, "The board is locked: a teacher has to unlock it before you can draw.".to_owned()))
             }
@@ -271,7 +275,7 @@ impl Scene {
                 let Applied { edit: Edit { elements, deleted }, owners } = applied;
                 let changed = Arc::new(Changed { seq, by, elements, deleted });
                 self.tell_change(&changed, &owners, but, outcome);
-                return self.catchup.push(Recent::Change { changed, owners: owners.into() });
+                return self.catchup.push(Recent::Change(changed));
             }
         };
         self.catchup.push(Recent::Other);
