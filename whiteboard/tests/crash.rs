@@ -138,7 +138,9 @@ impl Painter {
             ..Identity::default()
         };
         let config = Config::new(address(world.port, &board), identity, number);
-        let client = Client::start(Config { first_delay: Duration::from_millis(10), ..config });
+        // The server lives for a moment only: who comes back late never meets it.
+        let (first_delay, longest_delay) = (Duration::from_millis(10), Duration::from_millis(40));
+        let client = Client::start(Config { first_delay, longest_delay, ..config });
         Self { number, random: Random(number), client, board, expected: Expected::new(), drawn: 0, acknowledged: 0 }
     }
 

@@ -14,12 +14,13 @@ pub struct Backoff {
     tries: u32,
     random: u64,
     first: Duration,
+    longest: Duration,
 }
 
 impl Backoff {
-    /// Delays from `first` on; equal seeds give equal delays.
-    pub fn new(seed: u64, first: Duration) -> Self {
-        Self { tries: 0, random: seed, first }
+    /// Delays from `first` to `longest`; equal seeds give equal delays.
+    pub fn new(seed: u64, first: Duration, longest: Duration) -> Self {
+        Self { tries: 0, random: seed, first, longest }
     }
 
     /// The connection stands: the next loss starts with the shortest delay.
@@ -29,7 +30,7 @@ impl Backoff {
 
     /// The next delay: between half and the whole of what doubling gives.
     pub fn next_delay(&mut self) -> Duration {
-        let whole = self.first.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
+        let whole = self.first.saturating_mul(1 << self.tries.min(16)).min(self.longest);
         self.tries = self.tries.saturating_add(1);
         whole / 2 + self.share_of(whole / 2)
     }
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest_and_begin_again() {
-        let mut backoff = Backoff::new(1, FIRST);
+        let mut backoff = Backoff::new(1, FIRST, LONGEST);
         for round in 0..2 {
             for (tries, whole) in [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000].into_iter().enumerate() {
                 let (delay, whole) = (backoff.next_delay(), Duration::from_millis(whole));
@@ -72,12 +73,12 @@ mod tests {
 
     #[test]
     fn clients_come_back_at_different_moments() {
-        let mut delays: Vec<_> = (0..100).map(|seed| Backoff::new(seed, FIRST).next_delay()).collect();
+        let mut delays: Vec<_> = (0..100).map(|seed| Backoff::new(seed, FIRST, LONGEST).next_delay()).collect();
         delays.sort();
         delays.dedup();
         assert!(delays.len() > 90, "{}", delays.len());
         let early = delays.iter().filter(|delay| **delay < FIRST * 3 / 4).count();
         assert!((30..70).contains(&early), "{early} of 100 in the first half");
-        assert!(Backoff::new(5, FIRST).spread(Duration::from_secs(2)) <= Duration::from_secs(2));
+        assert!(Backoff::new(5, FIRST, LONGEST).spread(Duration::from_secs(2)) <= Duration::from_secs(2));
     }
 }

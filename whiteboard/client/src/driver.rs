@@ -1,6 +1,6 @@
 //! Carries a [`State`] over a WebSocket, and comes back when the connection is lost.
 
-use crate::backoff::{Backoff, FIRST};
+use crate::backoff::{Backoff, FIRST, LONGEST};
 use crate::request::Request;
 use crate::state::{Happening, Identity, State};
 use futures_util::{SinkExt, StreamExt};
@@ -37,11 +37,13 @@ pub struct Config {
     pub seed: u64,
     /// Before the first try to come back; doubles from there.
     pub first_delay: Duration,
+    /// The longest that it waits.
+    pub longest_delay: Duration,
 }
 
 impl Config {
     pub fn new(url: impl Into<String>, identity: Identity, seed: u64) -> Self {
-        Self { url: url.into(), identity, seed, first_delay: FIRST }
+        Self { url: url.into(), identity, seed, first_delay: FIRST, longest_delay: LONGEST }
     }
 }
 
@@ -185,7 +187,7 @@ impl Drop for Client {
 }
 
 async fn carry(shared: Arc<Shared>, config: Config) {
-    let mut backoff = Backoff::new(config.seed, config.first_delay);
+    let mut backoff = Backoff::new(config.seed, config.first_delay, config.longest_delay);
     loop {
         let ended = match connect(&config.url).await {
             Ok(mut socket) => talk(&shared, &mut socket, &mut backoff).await,

@@ -300,11 +300,13 @@ impl State {
         let executed_before = self.welcome.as_ref().is_some_and(|welcome| ack.id <= welcome.last);
         let request = self.settle(ack.id);
         let replica = self.replica();
+        // First what the server has instead [Q6]: a snapshot leaves tombstones out, and one of the very stamp that was sent
+        // must not be taken for unknown.
+        replica.merge_all(ack.elements, ack.deleted);
         // What was executed before the welcome is in what came after it, or was taken back since [Q4].
         if let Some(request) = request.filter(|_| !executed_before) {
             request.elements().cloned().for_each(|element| replica.merge(element));
         }
-        replica.merge_all(ack.elements, ack.deleted);
         replica.reached(ack.seq);
         Happening::Acknowledged { id: ack.id, seq: ack.seq }
     }

@@ -26,9 +26,10 @@ pub struct Server {
     pub log: mpsc::Receiver<String>,
 }
 
-/// The command under test.
+/// The command under test: the one just built, or that of `WHITEBOARD_BINARY`, for example a release.
 pub fn whiteboard(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_whiteboard"));
+    let built = env!("CARGO_BIN_EXE_whiteboard").into();
+    let mut command = Command::new(std::env::var_os("WHITEBOARD_BINARY").unwrap_or(built));
     command.args(arguments).env_remove("PORT").env_remove("DATA_DIR");
     command
 }

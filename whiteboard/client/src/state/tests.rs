@@ -142,6 +142,21 @@ fn q4_what_was_executed_before_does_not_come_back_by_its_acknowledgement() {
 }
 
 #[test]
+fn q6_what_the_server_has_instead_counts_before_what_was_sent() {
+    let mut state = joined(&[]);
+    state.ask(change(&[element("a", 2, 2), element("b", 2, 2), element("c", 2, 2)]));
+    // The same stamps came from elsewhere before, one with another content, and one as a deletion that the snapshot left out.
+    let other = text("b", 2, 2).replace("false", "false,\"x\":1");
+    state
+        .receive(&format!(
+            r#"{{"t":"ack","id":1,"seq":7,"undo":0,"redo":0,"elements":[{other}],"deleted":[["a",2,2]]}}"#
+        ))
+        .unwrap();
+    assert_eq!(shown(&state), of(&[("b", 2), ("c", 2)]));
+    assert_eq!(state.element("b").unwrap().text.as_deref(), Some(&*other));
+}
+
+#[test]
 fn s2_a_snapshot_replaces_what_was_known_once_it_is_whole() {
     let mut state = joined(&[&text("old", 1, 1)]);
     state.disconnected();
@@ -257,7 +272,8 @@ impl Server {
         if let Some(from) = from {
             outbox.extend((from..seq).map(|at| tell(at + 1, &self.log[at])));
         } else {
-            let texts: Vec<&str> = self.elements.values().map(|(_, text)| text.as_str()).collect();
+            let live = self.elements.values().filter(|(element, _)| !element.deleted);
+            let texts: Vec<&str> = live.map(|(_, text)| text.as_str()).collect();
             let (one, other) = texts.split_at(texts.len() / 2);
             for (part, more) in [(one, true), (other, false)] {
                 outbox.push_back(format!(
@@ -283,8 +299,8 @@ impl Server {
             for text in asked.elements.into_iter().map(|text| text.get().to_owned()) {
                 let element = Element::parse(&text).unwrap();
                 match self.elements.get(&*element.id) {
-                    Some((known, _)) if known.stamp == element.stamp => {}
-                    Some((known, text)) if known.stamp.beats(element.stamp) => lost.push(text.clone()),
+                    Some((_, known)) if *known == text => {}
+                    Some((known, text)) if !element.stamp.beats(known.stamp) => lost.push(text.clone()),
                     _ => {
                         self.elements.insert(element.id.to_string(), (element, text.clone()));
                         taken.push(text);

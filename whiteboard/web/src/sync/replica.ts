@@ -214,8 +214,10 @@ export class Replica {
   }
 
   private acknowledge(message: Extract<ServerMessage, { t: 'ack' }>): News {
-    this.settle(message.id);
+    // First what the server has instead: a snapshot leaves tombstones out, and one of the very stamp that was sent must not
+    // be taken for unknown (PROTOCOL.md, Q6).
     this.merge(message.elements, message.deleted);
+    this.settle(message.id);
     this.undoable = message.undo;
     this.redoable = message.redo;
     this.seq = Math.max(this.seq, message.seq);
