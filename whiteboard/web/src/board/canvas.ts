@@ -207,7 +207,7 @@ export class Canvas {
       const target = replica.look(id);
       const before = this.shown.get(id);
       if (!target || !drawable(target)) {
-        moved ||= this.shown.delete(id);
+        moved = this.shown.delete(id) || moved;
         continue;
       }
       const here = local.get(id);

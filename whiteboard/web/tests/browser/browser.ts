@@ -16,12 +16,14 @@ export function launch(): Promise<Browser> {
 export const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Waits until something holds, and says what it was when it did not. */
-export async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean, what: string, milliseconds = 20_000): Promise<T> {
+export async function until<T>(
+  look: () => Promise<T>, holds: (value: T) => boolean, what: string, milliseconds = 20_000, tell: (value: T) => unknown = (value) => value,
+): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
     const value = await look();
     if (holds(value)) return value;
-    if (Date.now() > end) throw new Error(`${what}; last: ${JSON.stringify(value)?.slice(0, 1500)}`);
+    if (Date.now() > end) throw new Error(`${what}; last: ${JSON.stringify(tell(value))?.slice(0, 1500)}`);
     await sleep(50);
   }
 }
@@ -126,6 +128,17 @@ export class Person {
   }
 }
 
+/** How many elements each has, and in what they differ from the first's. */
+function differences(scenes: readonly (readonly Element[])[]): unknown {
+  const first = new Map(scenes[0]!.map((element) => [element.id, JSON.stringify(element)]));
+  return scenes.map((scene) => ({
+    count: scene.length,
+    locked: scene.filter(({ locked }) => locked).length,
+    missing: [...first.keys()].filter((id) => !scene.some((element) => element.id === id)),
+    other: scene.filter((element) => first.get(element.id) !== JSON.stringify(element)).map(({ id, type, version }) => ({ id, type, version })),
+  }));
+}
+
 /** Waits until all have the same elements, so many of them; then the pictures are the same too. */
 export async function agree(people: readonly Person[], count: number, pictures = true): Promise<Element[]> {
   const scenes = await until(
@@ -133,6 +146,7 @@ export async function agree(people: readonly Person[], count: number, pictures =
     (all) => all.every((scene) => scene.length === count && scene.every(({ locked }) => !locked) && JSON.stringify(scene) === JSON.stringify(all[0])),
     `all should have the same ${count} elements`,
     40_000,
+    differences,
   );
   for (const person of people) await person.saved();
   if (pictures) {
@@ -140,6 +154,8 @@ export async function agree(people: readonly Person[], count: number, pictures =
       () => Promise.all(people.map((person) => person.pixels())),
       (all) => all.every((picture) => picture === all[0]),
       'the pictures should be the same',
+      20_000,
+      (all) => all.map((picture) => all.indexOf(picture)),
     );
   }
   return scenes[0]!;
