@@ -2,6 +2,7 @@
 
 use crate::backup::take::Report;
 use crate::backup::{BackupError, restore, source::Source, take, verify};
+use crate::export;
 use crate::logging;
 use crate::serve::{ServeError, serve};
 use crate::settings::{Settings, seconds};
@@ -40,6 +41,11 @@ enum Command {
         The backup is proven before and after. Drawings that are there already stay, unless --replace moves them\n\
         aside, into a directory replaced-TIME beside the database.")]
     Restore(RestoreArguments),
+    /// Make pictures of a drawing file, as Excalidraw would
+    #[command(
+        after_help = "Example: whiteboard export drawing.excalidraw --svg drawing.svg --png drawing.png --scale 2"
+    )]
+    Export(export::Order),
 }
 
 #[derive(Args, Debug)]
@@ -98,6 +104,8 @@ enum CommandError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Export(#[from] export::ExportError),
     #[error("{0}")]
     Other(String),
 }
@@ -120,6 +128,7 @@ fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             block_on(serve(*settings))??;
         }
         Command::Backup(arguments) => return run_backup(arguments),
+        Command::Export(order) => export::export(&order)?,
         Command::Verify(VerifyArguments { path, json }) => {
             let verdicts = verify::verify(&path)?;
             if json {
@@ -209,6 +218,8 @@ mod tests {
             ("whiteboard verify x --json", true),
             ("whiteboard verify", false),
             ("whiteboard restore --from b --name latest --data d --replace", true),
+            ("whiteboard export a.excalidraw --svg a.svg --png a.png --dark --scale 2", true),
+            ("whiteboard export a.excalidraw", false),
             ("whiteboard", false),
             ("whiteboard dance", false),
         ] {

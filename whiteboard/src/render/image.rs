@@ -1,0 +1,132 @@
+//! Images of drawings: how large they are, judged by their first bytes, before anybody decodes them.
+
+/// An image of a drawing, by its file id.
+#[derive(Clone, Copy, Debug)]
+pub struct Image<'f> {
+    /// For example `image/png`.
+    pub mime: &'f str,
+    pub bytes: &'f [u8],
+}
+
+/// The kinds of images that drawings have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Png,
+    Jpeg,
+    Gif,
+    WebP,
+    Svg,
+}
+
+impl Image<'_> {
+    /// What the bytes are; what the mime type says does not count.
+    pub fn format(&self) -> Option<Format> {
+        let bytes = self.bytes;
+        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Some(Format::Png)
+        } else if bytes.starts_with(b"\xff\xd8\xff") {
+            Some(Format::Jpeg)
+        } else if bytes.starts_with(b"GIF8") {
+            Some(Format::Gif)
+        } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            Some(Format::WebP)
+        } else {
+            let start = bytes.get(..bytes.len().min(1_024))?;
+            let start = String::from_utf8_lossy(start);
+            let start = start.trim_start_matches('\u{feff}').trim_start();
+            (start.starts_with("<svg") || (start.starts_with('<') && start.contains("<svg"))).then_some(Format::Svg)
+        }
+    }
+
+    /// Width and height of an image made of pixels; `None` if its first bytes do not say it.
+    pub fn pixels(&self) -> Option<(u32, u32)> {
+        let bytes = self.bytes;
+        let big = |place: usize| Some(u32::from(u16::from_be_bytes(bytes.get(place..place + 2)?.try_into().ok()?)));
+        let little = |place: usize| Some(u32::from(u16::from_le_bytes(bytes.get(place..place + 2)?.try_into().ok()?)));
+        match self.format()? {
+            Format::Png => {
+                let number = |place: usize| Some(u32::from_be_bytes(bytes.get(place..place + 4)?.try_into().ok()?));
+                Some((number(16)?, number(20)?))
+            }
+            Format::Gif => Some((little(6)?, little(8)?)),
+            Format::Jpeg => {
+                let mut place = 2;
+                loop {
+                    // Markers; those of frames (SOF0 to SOF15, without three of other use) tell the size.
+                    match bytes.get(place..place + 2)? {
+                        [0xff, 0xff] => place += 1,
+                        [0xff, 0x01 | 0xd0..=0xd8] => place += 2,
+                        [0xff, 0xc4 | 0xc8 | 0xcc] => place += 2 + big(place + 2)? as usize,
+                        [0xff, 0xc0..=0xcf] => return Some((big(place + 7)?, big(place + 5)?)),
+                        [0xff, 0xda | 0xd9 | 0x00] => return None,
+                        [0xff, _] => place += 2 + big(place + 2)? as usize,
+                        _ => return None,
+                    }
+                }
+            }
+            Format::WebP => match bytes.get(12..16)? {
+                b"VP8 " => Some((little(26)? & 0x3fff, little(28)? & 0x3fff)),
+                b"VP8L" => {
+                    let bits = u32::from_le_bytes(bytes.get(21..25)?.try_into().ok()?);
+                    Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1))
+                }
+                b"VP8X" => {
+                    let number = |place: usize| Some(little(place)? + (u32::from(*bytes.get(place + 2)?) << 16) + 1);
+                    Some((number(24)?, number(27)?))
+                }
+                _ => None,
+            },
+            Format::Svg => None,
+        }
+    }
+}
+
+impl Format {
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Gif => "image/gif",
+            Self::WebP => "image/webp",
+            Self::Svg => "image/svg+xml",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(bytes: &[u8]) -> (Option<Format>, Option<(u32, u32)>) {
+        let image = Image { mime: "", bytes };
+        (image.format(), image.pixels())
+    }
+
+    #[test]
+    fn sizes_are_read_from_first_bytes() {
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x01\x02\0\0\x03\x04";
+        assert_eq!(of(png), (Some(Format::Png), Some((0x102, 0x304))));
+        assert_eq!(of(b"GIF89a\x05\0\x06\x01"), (Some(Format::Gif), Some((5, 0x106))));
+        let jpeg = b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc4\0\x03x\xff\xc2\0\x11\x08\x01\x02\x03\x04";
+        assert_eq!(of(jpeg), (Some(Format::Jpeg), Some((0x304, 0x102))));
+        let extended = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x0f\x27\0\x01\0\0";
+        assert_eq!(of(extended), (Some(Format::WebP), Some((10_000, 2))));
+        let lossless = b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f\x09\xc0\x04\x00";
+        assert_eq!(of(lossless), (Some(Format::WebP), Some((10, 20))));
+        let lossy = b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x10\x40\x20\0";
+        assert_eq!(of(lossy), (Some(Format::WebP), Some((16, 32))));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_unknown_has_no_size() {
+        for bytes in
+            [&b""[..], b"abc", b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0", b"RIFF", b"<html>"]
+        {
+            assert_eq!(of(bytes).1, None, "{bytes:?}");
+        }
+        assert_eq!(of(b"\xff\xd8\xff\xd9").1, None);
+        assert_eq!(of(b"<?xml version=\"1.0\"?>\n<svg>").0, Some(Format::Svg));
+        assert_eq!(of(b" <svg/>").0, Some(Format::Svg));
+        assert_eq!(of(b"<!doctype html>").0, None);
+    }
+}
