@@ -158,6 +158,32 @@ async fn p6_pings_are_answered_and_the_deaf_are_closed() {
 }
 
 #[tokio::test]
+async fn p7_boards_of_other_dialects_can_be_looked_at() {
+    let (server, _data, _directory) = start(&[]);
+    let stroke = |n: u32| json!({"drawMode": true, "strokeColor": "#f00", "strokeWidth": 4, "paths": [{"x": n, "y": 1}, {"x": 9, "y": 9}]});
+    let (mut teacher, _) = support::socket::Client::join(server.port, "lesson%201").await;
+    teacher.update(&json!([stroke(1)]).to_string()).await;
+    let (mut looker, welcome) = Native::enter(server.port, "classroom:lesson%201", &hello("ada")).await;
+    assert_eq!((&welcome["readonly"], &welcome["role"]), (&json!(true), &json!("viewer")));
+    assert_eq!((&welcome["board"]["kind"], &welcome["board"]["id"]), (&json!("classroom"), &json!("lesson 1")));
+    let snapshot = looker.event("snapshot").await;
+    assert_eq!(
+        (&snapshot["elements"][0]["type"], &snapshot["elements"][0]["strokeColor"]),
+        (&json!("freedraw"), &json!("#f00"))
+    );
+    teacher.update(&json!([stroke(1), stroke(2)]).to_string()).await;
+    let new = looker.event("change").await;
+    assert_eq!(new["elements"].as_array().unwrap().len(), 1, "what is new comes alone");
+    teacher.call("clear_paths", "{}").await;
+    assert_eq!(looker.event("snapshot").await["elements"], json!([]));
+    let refusal = looker.refused(change(1, &[element("a", 1, 1)])).await;
+    assert_eq!((&refusal["code"], &refusal["id"]), (&json!("read-only"), &json!(1)));
+    let mut nobody = Native::open(server.port, "canvas:nowhere").await;
+    assert_eq!(nobody.refused(hello("ada").to_string()).await["code"], "unknown-board");
+    assert_eq!(nobody.closed().await, Some(4404));
+}
+
+#[tokio::test]
 async fn h1_hello_comes_first_and_once() {
     let (server, _data, _directory) = start(&[]);
     for first in [r#"{"t":"undo","id":1}"#, "nonsense", r#"{"t":"hello","v":1,"key":"0123456789abcdef"}"#] {

@@ -1,7 +1,7 @@
 //! `/boards/{board}/live`: from an HTTP request to a connection of the native dialect.
 
 use super::{Public, error};
-use crate::protocol::native::session;
+use crate::protocol::native::{foreign, session};
 use crate::store::BoardName;
 use crate::websocket::{Config, Refused, Upgrade};
 use axum::extract::{Path, State};
@@ -24,10 +24,11 @@ pub async fn get(
         let sentence = "Pages of this origin may not use this server: add the origin to CORS_ORIGINS.";
         return error(StatusCode::FORBIDDEN, sentence);
     }
-    if !is_board_name(&board) {
+    let name = if is_board_name(&board) { Some(BoardName::board(&board)) } else { foreign::board_of(&board) };
+    let Some(name) = name else {
         let sentence = "The name of a board has 1 to 64 characters of A-Z, a-z, 0-9, - and _.";
         return error(StatusCode::NOT_FOUND, sentence);
-    }
+    };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(refused) => return refused.into_response(),
@@ -40,7 +41,7 @@ pub async fn get(
     let token = live.tasks.token();
     let config = Config { max_message: live.limits.message, ..Config::default() };
     upgrade.accept(config, move |connection| async move {
-        session::serve(connection, BoardName::board(&board), live).await;
+        session::serve(connection, name, live).await;
         drop(token);
     })
 }

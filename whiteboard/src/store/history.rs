@@ -134,6 +134,14 @@ impl Reader {
             .ok_or_else(|| HistoryError::UnknownBoard(name.code.to_string()))
     }
 
+    /// Number of a board's last operation; 0 if there was none.
+    pub fn last(&self, name: &BoardName) -> Result<u64, HistoryError> {
+        self.at_one_moment(|connection| {
+            let board = self.board_id(connection, name)?;
+            Ok(span(connection, board).map_err(StoreError::database(self.path()))?.1)
+        })
+    }
+
     /// The moments of a board, at most `most` of them, evenly over its operations; the last one is always among them.
     pub fn timeline(&self, name: &BoardName, most: u64) -> Result<Timeline, HistoryError> {
         self.at_one_moment(|connection| {

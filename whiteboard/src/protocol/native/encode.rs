@@ -7,6 +7,7 @@ use crate::board::scene::event::{
 };
 use crate::board::scene::identity::UserId;
 use crate::board::scene::object::write_string;
+use crate::store::BoardName;
 use std::fmt::{Display, Write};
 
 /// Writes one JSON object, member by member.
@@ -44,6 +45,11 @@ impl<'a> Writer<'a> {
     fn user(&mut self, key: &str, user: UserId) -> &mut Self {
         // Hexadecimal digits.
         self.plain(key, format_args!("\"{user}\""))
+    }
+
+    /// Nothing can be changed on this board by anybody who gets this.
+    fn readonly(&mut self, readonly: bool) -> &mut Self {
+        if readonly { self.plain("readonly", true) } else { self }
     }
 
     fn elements(&mut self, elements: &[Element]) -> &mut Self {
@@ -166,6 +172,7 @@ fn write_welcome(welcome: &Welcome, limits: Limits, out: &mut String) {
             writer.string("id", id).string("title", title).string("kind", kind);
             writer.object("settings", |writer| write_values(writer, settings));
         })
+        .readonly(&**kind != BoardName::BOARD)
         .plain("locked", locked)
         .plain("quiz", quiz)
         .plain("undo", undo)

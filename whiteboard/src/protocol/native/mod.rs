@@ -2,11 +2,13 @@
 //!
 //! A message's way in: `session` (one connection) → `message` (reads it) → the board's room; and out: `encode` (writes an
 //! event, once for all) → the connections' outboxes. `access` says who may come in, `closing` how a connection ends,
-//! `live` is what all connections share, `past` fetches a board as it was.
+//! `live` is what all connections share, `past` fetches a board as it was, `foreign` shows boards of
+//! other dialects.
 
 pub mod access;
 pub mod closing;
 pub mod encode;
+pub mod foreign;
 pub mod live;
 pub mod message;
 mod past;

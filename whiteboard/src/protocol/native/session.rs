@@ -2,8 +2,9 @@
 
 use super::access::{role_of, user_of};
 use super::closing::{ended, goodbye, refused_hello};
-use super::live::{Live, Place};
-use super::message::{Message, Misunderstood};
+use super::foreign;
+use super::live::{Live, Place, Timing};
+use super::message::{Hello, Message, Misunderstood};
 use crate::board::core::Closed;
 use crate::board::scene::Scene;
 use crate::board::scene::action::{Action, Asked, Join, RestoreTo, Since, What};
@@ -18,7 +19,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// So many messages in a row that were not understood end a connection [P4].
-const MISUNDERSTOOD: u32 = 20;
+pub(super) const MISUNDERSTOOD: u32 = 20;
+
+/// The answer to a ping of a client [P6].
+pub(super) const PONG: &str = r#"{"t":"pong"}"#;
 
 /// Between two hints that somebody sends too much [P5].
 const HINTS: Duration = Duration::from_secs(10);
@@ -27,8 +31,11 @@ const HINTS: Duration = Duration::from_secs(10);
 pub async fn serve(mut connection: Connection, board: BoardName, live: Arc<Live>) {
     let place = live.enter();
     let (closed, joined) = match greet(&mut connection, &board, &place, &live).await {
-        Ok(join) => {
-            let role = join.role;
+        Ok((hello, _)) if board.dialect != BoardName::BOARD => {
+            (Box::pin(foreign::show(&mut connection, &hello, &board, &place, &live)).await, true)
+        }
+        Ok((hello, role)) => {
+            let join = join(hello, role);
             let membership = live.hub.join(&board, place.outbox.clone(), Action::Join(join));
             let mut session = Session::new(board, role, membership, &place, &live);
             (session.talk(&mut connection).await, true)
@@ -51,7 +58,7 @@ async fn greet(
     board: &BoardName,
     place: &Place,
     live: &Live,
-) -> Result<Join, Option<Closed>> {
+) -> Result<(Hello, Role), Option<Closed>> {
     let deadline = Instant::now() + live.timing.hello;
     let hello = loop {
         break match connection.next(&*place.outbox, deadline).await {
@@ -78,21 +85,22 @@ async fn greet(
         },
         Err(wrong) => Err(wrong),
     };
-    match answer {
-        Ok((hello, role)) => Ok(Join {
-            user: user_of(&hello.key),
-            session: hello.session,
-            name: hello.name,
-            color: hello.color,
-            role,
-            since: hello.since.map(|(epoch, seq)| Since { epoch, seq }),
-            present: true,
-        }),
-        Err(wrong) => {
-            let code = wrong.code;
-            connection.queue(&live.frame(&error(wrong)));
-            Err(Some(closed_here(live, refused_hello(code))))
-        }
+    answer.map_err(|wrong| {
+        let code = wrong.code;
+        connection.queue(&live.frame(&error(wrong)));
+        Some(closed_here(live, refused_hello(code)))
+    })
+}
+
+fn join(hello: Hello, role: Role) -> Join {
+    Join {
+        user: user_of(&hello.key),
+        session: hello.session,
+        name: hello.name,
+        color: hello.color,
+        role,
+        since: hello.since.map(|(epoch, seq)| Since { epoch, seq }),
+        present: true,
     }
 }
 
@@ -106,7 +114,7 @@ fn error(wrong: Misunderstood) -> Event {
 }
 
 /// Counts a closing that no outbox was asked for.
-fn closed_here(live: &Live, closed: Closed) -> Closed {
+pub(super) fn closed_here(live: &Live, closed: Closed) -> Closed {
     live.metrics.closed(closed);
     closed
 }
@@ -131,9 +139,37 @@ struct Session<'a> {
     since: Instant,
     hinted: Option<Instant>,
     misunderstood: u32,
+    patience: Patience,
+}
+
+/// Waits for a client that says nothing [P6].
+pub(super) struct Patience {
+    timing: Timing,
     /// When the client was last heard, and whether it was pinged since.
     heard: Instant,
     pinged: bool,
+}
+
+impl Patience {
+    pub(super) fn new(timing: Timing) -> Self {
+        Self { timing, heard: Instant::now(), pinged: false }
+    }
+
+    /// The client said something, or answered a ping.
+    pub(super) fn hear(&mut self) {
+        self.heard = Instant::now();
+        self.pinged = false;
+    }
+
+    /// When something is to be done about a client that goes on saying nothing.
+    pub(super) fn deadline(&self) -> Instant {
+        self.heard + self.timing.ping_interval + if self.pinged { self.timing.ping_timeout } else { Duration::ZERO }
+    }
+
+    /// What is to be done at the deadline: false: ping the client; true: it did not answer, and is gone.
+    pub(super) fn is_over(&mut self) -> bool {
+        std::mem::replace(&mut self.pinged, true)
+    }
 }
 
 impl<'a> Session<'a> {
@@ -149,32 +185,30 @@ impl<'a> Session<'a> {
             since: now,
             hinted: None,
             misunderstood: 0,
-            heard: now,
-            pinged: false,
+            patience: Patience::new(live.timing),
         }
     }
 
     /// Until the connection is to be closed; none if the client just went.
     async fn talk(&mut self, connection: &mut Connection) -> Option<Closed> {
         loop {
-            let message = match connection.next(&*self.place.outbox, self.deadline()).await {
+            let message = match connection.next(&*self.place.outbox, self.patience.deadline()).await {
                 Next::Text(text) => Message::parse(text),
                 Next::Binary(_) => return Some(closed_here(self.live, Closed::Misuse)),
                 Next::Pong(_) => {
-                    self.hear();
+                    self.patience.hear();
                     continue;
                 }
                 Next::Sent(_) => continue,
-                Next::Deadline if self.pinged => return Some(closed_here(self.live, Closed::NoAnswer)),
+                Next::Deadline if self.patience.is_over() => return Some(closed_here(self.live, Closed::NoAnswer)),
                 Next::Deadline => {
-                    self.pinged = true;
                     connection.queue(&Frame::ping(b""));
                     continue;
                 }
                 Next::Closing => return self.place.outbox.closed(),
                 Next::Ended(end) => return ended(end).map(|closed| closed_here(self.live, closed)),
             };
-            self.hear();
+            self.patience.hear();
             match message {
                 Ok(message) => {
                     self.misunderstood = 0;
@@ -190,16 +224,6 @@ impl<'a> Session<'a> {
                 }
             }
         }
-    }
-
-    fn hear(&mut self) {
-        self.heard = Instant::now();
-        self.pinged = false;
-    }
-
-    fn deadline(&self) -> Instant {
-        let timing = &self.live.timing;
-        self.heard + timing.ping_interval + if self.pinged { timing.ping_timeout } else { Duration::ZERO }
     }
 
     fn answer(&self, event: &Event) {
@@ -220,7 +244,7 @@ impl<'a> Session<'a> {
             }
             Message::Ping => {
                 self.wait().await;
-                return self.place.outbox.answer(Frame::plain(r#"{"t":"pong"}"#));
+                return self.place.outbox.answer(Frame::plain(PONG));
             }
             Message::Hello(_) => {
                 let sentence = "hello is said once, at the beginning of a connection.";

@@ -1,0 +1,245 @@
+//! A board of another dialect, shown to a native client: its strokes and objects as elements, for reading [P7].
+//!
+//! What is on disk is shown, and looked at again each second while somebody watches: nobody of the other dialect sees
+//! that somebody does.
+
+use super::live::{Live, Place};
+use super::message::{Hello, Message, Misunderstood};
+use super::session::{self, Patience};
+use crate::board::core::{Closed, Durable};
+use crate::board::scene::catchup::parts;
+use crate::board::scene::element::Element;
+use crate::board::scene::event::{BoardFacts, Changed, Code, Event, LimitFacts, Person, Refused, Welcome};
+use crate::board::scene::foreign::{from_objects, from_strokes};
+use crate::board::scene::identity::{Role, UserId};
+use crate::board::{canvas, classroom};
+use crate::store::history::{HistoryError, When};
+use crate::store::{BoardName, Reader};
+use crate::websocket::{Connection, Frame, Next};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two looks at the disk.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The board of an address' last part: `classroom:<session code>` or `canvas:<canvas id>`.
+pub fn board_of(address: &str) -> Option<BoardName> {
+    let (kind, code) = address.split_once(':')?;
+    match kind {
+        BoardName::CLASSROOM | BoardName::CANVAS if (1..=200).contains(&code.len()) => BoardName::of(kind, code),
+        _ => None,
+    }
+}
+
+/// A board as it was at an operation.
+#[derive(Debug, Default)]
+struct Picture {
+    seq: u64,
+    elements: Vec<Element>,
+}
+
+impl Picture {
+    /// Blocks. None: nothing happened since operation `known`.
+    fn take(reader: &Reader, board: &BoardName, known: Option<u64>) -> Result<Option<Self>, HistoryError> {
+        fn past<S: Durable>(reader: &Reader, board: &BoardName) -> Result<(u64, S), HistoryError> {
+            reader.past::<S>(board, When::Now).map(|past| (past.seq, past.state))
+        }
+        if known == Some(reader.last(board)?) {
+            return Ok(None);
+        }
+        let (seq, elements) = if board.dialect == BoardName::CLASSROOM {
+            let (seq, state) = past::<classroom::State>(reader, board)?;
+            (seq, from_strokes(state.strokes().iter().map(classroom::stroke::Stroke::text)))
+        } else {
+            let (seq, state) = past::<canvas::State>(reader, board)?;
+            (seq, from_objects(state.objects().map(|object| &**object.text())))
+        };
+        Ok(Some(Self { seq, elements }))
+    }
+
+    /// What shows this picture to somebody who has seen another: the new elements, if it only grew, else all.
+    fn events_after(&self, before: &Self) -> Vec<Event> {
+        let grew = self.elements.len() >= before.elements.len()
+            && self.elements.iter().zip(&before.elements).all(|(now, then)| now == then);
+        if grew {
+            let elements = self.elements[before.elements.len()..].to_vec();
+            let changed = Changed { seq: self.seq, by: UserId::SERVER, elements, deleted: Vec::new() };
+            return vec![Event::Change(Arc::new(changed))];
+        }
+        self.snapshot()
+    }
+
+    fn snapshot(&self) -> Vec<Event> {
+        parts(self.seq, self.elements.iter()).into_iter().map(Event::Snapshot).collect()
+    }
+}
+
+async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<Option<Picture>, Closed> {
+    let (reader, name) = (live.store.reader.clone(), board.clone());
+    let taken = tokio::task::spawn_blocking(move || Picture::take(&reader, &name, known)).await;
+    let error = match taken {
+        Ok(Ok(picture)) => return Ok(picture),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    tracing::error!(board = %board.code, "{error}");
+    Err(Closed::Unreadable)
+}
+
+fn welcome(hello: &Hello, user: UserId, board: &BoardName, live: &Live, seq: u64) -> Event {
+    let person = Person { client: 1, user, name: hello.name.clone(), color: hello.color.clone(), role: Role::Viewer };
+    let limits = live.hub.shared().ground.limits;
+    Event::Welcome(Box::new(Welcome {
+        client: 1,
+        user,
+        role: Role::Viewer,
+        // Of no other connection: one never goes on from here.
+        epoch: crate::protocol::engineio::registry::random_id().into(),
+        seq,
+        board: BoardFacts {
+            id: board.code.clone(),
+            title: board.code.clone(),
+            kind: board.dialect.into(),
+            settings: [].into(),
+        },
+        locked: false,
+        quiz: false,
+        undo: 0,
+        redo: 0,
+        last: 0,
+        limits: LimitFacts { elements: limits.elements, bytes: limits.bytes, element: limits.element_bytes },
+        people: vec![person],
+        drafts: Vec::new(),
+        resume: false,
+    }))
+}
+
+/// Shows the board until the connection is to be closed; none if the client just went.
+pub async fn show(
+    connection: &mut Connection,
+    hello: &Hello,
+    board: &BoardName,
+    place: &Place,
+    live: &Live,
+) -> Option<Closed> {
+    let closed = |closed| Some(session::closed_here(live, closed));
+    let mut shown = match picture(live, board, None).await {
+        Ok(picture) => picture.unwrap_or_default(),
+        Err(why) => return closed(why),
+    };
+    let user = super::access::user_of(&hello.key);
+    place.outbox.answer(live.frame(&welcome(hello, user, board, live, shown.seq)));
+    shown.snapshot().iter().for_each(|event| place.outbox.answer(live.frame(event)));
+    let mut patience = Patience::new(live.timing);
+    let mut look = Instant::now() + LOOK;
+    let mut wrong = 0;
+    loop {
+        let message = match connection.next(&*place.outbox, look.min(patience.deadline())).await {
+            Next::Text(text) => Message::parse(text),
+            Next::Binary(_) => return closed(Closed::Misuse),
+            Next::Pong(_) => {
+                patience.hear();
+                continue;
+            }
+            Next::Sent(_) => continue,
+            Next::Deadline if Instant::now() >= look => {
+                match picture(live, board, Some(shown.seq)).await {
+                    Ok(Some(now)) => {
+                        now.events_after(&shown).iter().for_each(|event| place.outbox.answer(live.frame(event)));
+                        shown = now;
+                    }
+                    Ok(None) => {}
+                    Err(why) => return closed(why),
+                }
+                look = Instant::now() + LOOK;
+                continue;
+            }
+            Next::Deadline => {
+                if patience.is_over() {
+                    return closed(Closed::NoAnswer);
+                }
+                connection.queue(&Frame::ping(b""));
+                continue;
+            }
+            Next::Closing => return place.outbox.closed(),
+            Next::Ended(end) => return super::closing::ended(end).and_then(closed),
+        };
+        patience.hear();
+        wrong = if message.is_ok() { 0 } else { wrong + 1 };
+        if matches!(message, Ok(Message::Ping)) {
+            place.outbox.answer(Frame::plain(session::PONG));
+        } else if let Some(event) = answer(message) {
+            place.outbox.answer(live.frame(&event));
+        }
+        if wrong >= session::MISUNDERSTOOD {
+            return closed(Closed::Misuse);
+        }
+    }
+}
+
+/// What a message of a looker is answered by, if it is.
+fn answer(message: Result<Message, Misunderstood>) -> Option<Event> {
+    let sentence = "Boards of this kind can be looked at only. Open them with the program that they are for.";
+    let refused = |code, id, sentence: String| Some(Event::Error(Refused::new(code, id, sentence)));
+    match message {
+        Ok(Message::Asked(asked)) => refused(Code::ReadOnly, Some(asked.id), sentence.to_owned()),
+        Ok(Message::Restore { id, .. }) => refused(Code::ReadOnly, Some(id), sentence.to_owned()),
+        Ok(Message::Hello(_)) => refused(Code::Hello, None, "hello is said once.".to_owned()),
+        Ok(Message::Draft(_) | Message::Volatile(_) | Message::Ping) => None,
+        Err(wrong) => refused(wrong.code, wrong.id, wrong.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p7_addresses_name_the_dialect() {
+        for (address, expected) in [
+            ("classroom:Physik 7b ü", Some(BoardName::classroom("Physik 7b ü"))),
+            ("classroom:a:b", Some(BoardName::classroom("a:b"))),
+            ("canvas:x", Some(BoardName::canvas("x"))),
+            ("board:x", None),
+            ("classroom:", None),
+            ("classroom", None),
+            ("other:x", None),
+        ] {
+            assert_eq!(board_of(address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn p7_a_picture_that_grew_is_told_by_what_is_new() {
+        let stroke = |n: u32| {
+            format!(
+                r##"{{"drawMode":true,"strokeColor":"#000","strokeWidth":4,"paths":[{{"x":{n},"y":1}},{{"x":2,"y":3}}]}}"##
+            )
+        };
+        let picture = |seq, strokes: &[u32]| {
+            let texts: Vec<String> = strokes.iter().map(|n| stroke(*n)).collect();
+            Picture { seq, elements: from_strokes(texts.iter().map(String::as_str)) }
+        };
+        let before = picture(1, &[1, 2]);
+        let Event::Change(change) = &picture(2, &[1, 2, 3]).events_after(&before)[0] else { panic!() };
+        assert_eq!((change.seq, change.elements.len()), (2, 1));
+        for other in [picture(2, &[1]), picture(2, &[2, 1]), picture(2, &[])] {
+            let Event::Snapshot(snapshot) = &other.events_after(&before)[0] else { panic!("{other:?}") };
+            assert!(!snapshot.more);
+        }
+    }
+
+    #[test]
+    fn p7_lookers_are_told_that_they_look() {
+        for (text, code) in [
+            (r#"{"t":"undo","id":4}"#, Some(Code::ReadOnly)),
+            (r#"{"t":"restore","id":4,"seq":1}"#, Some(Code::ReadOnly)),
+            ("nonsense", Some(Code::Message)),
+            (r#"{"t":"v","k":"cursor","d":1}"#, None),
+        ] {
+            let code_of = |event| if let Event::Error(refused) = event { Some(refused.code) } else { None };
+            assert_eq!(answer(Message::parse(text)).and_then(code_of), code, "{text}");
+        }
+    }
+}
