@@ -267,6 +267,10 @@ async fn nothing_acknowledged_is_lost_over_many_kills() {
     for kill in 1..=kills {
         sleep(Duration::from_millis(random.below(300))).await;
         server.kill();
+        if kill % 5 == 0 {
+            // In the middle of recovering from the kill before.
+            Server::kill_while_starting(&data, world.port, Duration::from_millis(random.below(60)));
+        }
         let start = Instant::now();
         server = Server::start_on(&data, world.port, &[]);
         assert!(start.elapsed() < PATIENCE, "recovery took {:?}", start.elapsed());
@@ -297,7 +301,8 @@ async fn nothing_acknowledged_is_lost_over_many_kills() {
     server.stop();
     let verified = verify(&data);
     println!(
-        "{kills} kills of one data directory: {} strokes and {changes} changes acknowledged, none lost, none twice; {verified}",
+        "{kills} kills of one data directory, and {} while starting: {} strokes and {changes} changes acknowledged, none lost, none twice; {verified}",
+        kills / 5,
         acknowledged.len()
     );
 }

@@ -96,6 +96,19 @@ impl Server {
         Err(said)
     }
 
+    /// Starts a server and kills it (`kill -9`) after so long, however far it has come.
+    pub fn kill_while_starting(data: &Path, port: u16, after: Duration) {
+        let port = port.to_string();
+        let mut child = whiteboard(&["serve", "--data", data.to_str().unwrap(), "--port", &port, "--admin-port", "0"])
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(after);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
