@@ -43,7 +43,7 @@ use std::time::Duration;
 pub const MOST_ELEMENTS: usize = 50_000;
 
 /// More strokes and points than this, of all elements together, are not drawn.
-pub const MOST_STROKES: usize = 4_000_000;
+pub const MOST_STROKES: usize = 2_000_000;
 
 /// How a drawing is rendered.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +103,7 @@ pub fn svg<'e, 'f>(
     options: &Options,
 ) -> Result<String, RenderError> {
     let scene = Scene::new(elements, options)?;
-    Ok(svg::document(&scene, files, options.dark, options.scale.clamp(0.01, 100.0)))
+    svg::document(&scene, files, options.dark, options.scale.clamp(0.01, 100.0))
 }
 
 /// A drawing as a PNG file. As [`svg`], but with letters painted from the program's own fonts.

@@ -36,7 +36,7 @@ pub fn paint<'f>(
     let mut writer = Writer::new(scene, &paintable, options.dark, Letters::Outlines);
     let mut piece = Piece::default();
     for placed in &scene.placed {
-        piece.add(placed, &mut writer);
+        piece.add(placed, &mut writer)?;
         if piece.body.len() >= PIECE {
             piece.paint(&mut writer, scale, &mut pixmap)?;
             if started.elapsed() > options.time {
@@ -83,9 +83,9 @@ struct Piece {
 }
 
 impl Piece {
-    fn add(&mut self, placed: &Placed, writer: &mut Writer<'_, '_>) {
+    fn add(&mut self, placed: &Placed, writer: &mut Writer<'_, '_>) -> Result<(), RenderError> {
         self.frames.extend(placed.frame);
-        writer.element(placed, &mut self.body);
+        writer.element(placed, &mut self.body)
     }
 
     fn paint(&mut self, writer: &mut Writer<'_, '_>, scale: f64, pixmap: &mut Pixmap) -> Result<(), RenderError> {

@@ -2,8 +2,8 @@
 
 use super::element::{Align, Element, Freedraw, Kind, Text};
 use super::geometry::{Bounds, Point, at};
-use super::rough;
-use super::shape::{Part, parts};
+use super::rough::{self, Sketch};
+use super::shape;
 use super::text::{shortened, width};
 use super::typeface::Typeface;
 use super::{Options, RenderError, colour::Colour};
@@ -17,11 +17,11 @@ const NAME_ABOVE: f64 = 3.0;
 /// Frames' names are drawn in Helvetica.
 const NAME_FAMILY: u32 = 2;
 
-/// An element, what it is drawn with, and where.
+/// An element and where it is drawn. What it is drawn with is worked out when it is written: of all elements together
+/// that would be much.
 #[derive(Debug)]
 pub struct Placed {
     pub element: Element,
-    pub parts: Vec<Part>,
     /// The middle it is turned around.
     pub centre: Point,
     /// Of the frame that clips it, its place among [`Scene::frames`].
@@ -51,40 +51,32 @@ impl Scene {
             all.extend(Element::parse(json));
         }
         let board = options.background.as_deref().and_then(Colour::parse).unwrap_or(Colour::TRANSPARENT);
-        Self::of(ordered(all), board, options.padding.clamp(0.0, 10_000.0))
+        Ok(Self::of(ordered(all), board, options.padding.clamp(0.0, 10_000.0)))
     }
 
-    fn of(elements: Vec<Element>, board: Colour, padding: f64) -> Result<Self, RenderError> {
+    fn of(elements: Vec<Element>, board: Colour, padding: f64) -> Self {
         let frames: Vec<Element> =
             elements.iter().filter(|element| matches!(element.kind, Kind::Frame { .. })).cloned().collect();
         let frame_places: HashMap<&str, usize> =
             frames.iter().enumerate().map(|(place, frame)| (&*frame.id, place)).collect();
         let gaps = label_boxes(&elements);
-        // What arrowheads that are not filled show: the board.
-        let white = if board.is_transparent() { Colour::parse("#ffffff").unwrap_or(board) } else { board };
-        let (mut placed, mut bounds, mut ops) = (Vec::new(), Bounds::EMPTY, 0);
+        let (mut placed, mut bounds) = (Vec::new(), Bounds::EMPTY);
         for element in elements.into_iter().flat_map(with_labels) {
-            let parts = parts(&element, white);
-            ops += parts.iter().flat_map(|part| &part.sketch.sets).map(|set| set.ops.len()).sum::<usize>();
-            ops += element.points().len();
-            if ops > super::MOST_STROKES {
-                return Err(RenderError::Strokes { limit: super::MOST_STROKES });
-            }
-            let unturned = unturned_bounds(&element, &parts);
-            let centre = unturned.centre();
+            let line = shape::line_of(&element);
+            let centre = unturned_bounds(&element, line.as_ref()).centre();
             let frame = element.frame.as_deref().and_then(|frame| frame_places.get(frame)).copied();
             let gap = gaps.get(&element.id).copied();
             if frame.is_none() {
-                bounds.join(&turned_bounds(&element, &parts, centre));
+                bounds.join(&turned_bounds(&element, line.as_ref(), centre));
             }
-            placed.push(Placed { element, parts, centre, frame, gap });
+            placed.push(Placed { element, centre, frame, gap });
         }
         if bounds.is_empty() {
             bounds = Bounds { least: Point::default(), most: Point::default() };
         }
         let bounds =
             Bounds { least: bounds.least.minus(at(padding, padding)), most: bounds.most.plus(at(padding, padding)) };
-        Ok(Self { placed, frames, bounds, board })
+        Self { placed, frames, bounds, board }
     }
 }
 
@@ -172,12 +164,12 @@ fn with_labels(element: Element) -> Vec<Element> {
 }
 
 /// The box of an element before it is turned: of lines as they are drawn, of others as their size says.
-fn unturned_bounds(element: &Element, parts: &[Part]) -> Bounds {
+fn unturned_bounds(element: &Element, line: Option<&Sketch>) -> Bounds {
     let drawn = match &element.kind {
         Kind::Freedraw(Freedraw { points, .. }) => Bounds::of(points.iter().copied()).moved(element.corner),
-        Kind::Line { .. } | Kind::Arrow { .. } => parts
-            .first()
-            .map_or(Bounds::EMPTY, |part| rough::bounds(part.sketch.outline(), |point| point.plus(element.corner))),
+        Kind::Line { .. } | Kind::Arrow { .. } => {
+            line.map_or(Bounds::EMPTY, |line| rough::bounds(line.outline(), |point| point.plus(element.corner)))
+        }
         _ => Bounds::EMPTY,
     };
     if drawn.is_empty() {
@@ -188,11 +180,13 @@ fn unturned_bounds(element: &Element, parts: &[Part]) -> Bounds {
 }
 
 /// The box of an element as it is drawn.
-fn turned_bounds(element: &Element, parts: &[Part], centre: Point) -> Bounds {
+fn turned_bounds(element: &Element, line: Option<&Sketch>, centre: Point) -> Bounds {
     let turn = |point: Point| point.plus(element.corner).turned(centre, element.angle);
     match &element.kind {
         Kind::Freedraw(Freedraw { points, .. }) if !points.is_empty() => Bounds::of(points.iter().copied().map(turn)),
-        Kind::Line { .. } | Kind::Arrow { .. } if !parts.is_empty() => rough::bounds(parts[0].sketch.outline(), turn),
+        Kind::Line { .. } | Kind::Arrow { .. } => {
+            line.map_or(Bounds::EMPTY, |line| rough::bounds(line.outline(), turn))
+        }
         Kind::Ellipse => {
             let (sin, cos) = element.angle.sin_cos();
             let (w, h) = (element.width / 2.0, element.height / 2.0);

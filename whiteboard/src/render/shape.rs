@@ -32,9 +32,9 @@ pub fn parts(element: &Element, board: Colour) -> Vec<Part> {
             let centre = at(element.width, element.height).times(0.5);
             vec![part(element, rough::ellipse(centre, element.width, element.height, &options))]
         }
-        Kind::Line { points } => vec![part(element, line(element, points))],
-        Kind::Arrow { points, elbowed, start, end } => {
-            let body = if *elbowed { elbow(element, points) } else { line(element, points) };
+        Kind::Line { .. } => line_of(element).map(|line| part(element, line)).into_iter().collect(),
+        Kind::Arrow { start, end, .. } => {
+            let Some(body) = line_of(element) else { return Vec::new() };
             let heads = [(true, start), (false, end)].into_iter().filter_map(|(start, head)| Some((start, (*head)?)));
             let heads: Vec<Part> =
                 heads.flat_map(|(start, head)| arrowhead::parts(element, &body, start, head, board)).collect();
@@ -47,6 +47,15 @@ pub fn parts(element: &Element, board: Colour) -> Vec<Part> {
             vec![part(element, rough::curve(&points, &options(element)).without_outline())]
         }
         Kind::Freedraw(_) | Kind::Text(_) | Kind::Image { .. } | Kind::Frame { .. } => Vec::new(),
+    }
+}
+
+/// Of a line or an arrow, the line without its ends.
+pub fn line_of(element: &Element) -> Option<Sketch> {
+    match &element.kind {
+        Kind::Arrow { points, elbowed: true, .. } => Some(elbow(element, points)),
+        Kind::Line { points } | Kind::Arrow { points, .. } => Some(line(element, points)),
+        _ => None,
     }
 }
 

@@ -8,10 +8,11 @@ use super::image::{Format, Image};
 use super::number::{escaped, push, push_cut, six, two};
 use super::rough::{Op, Purpose};
 use super::scene::{Placed, Scene};
-use super::shape::Part;
+use super::shape::{Part, parts};
 use super::subset::subset;
 use super::text::{lines, outline};
 use super::typeface::Typeface;
+use super::{MOST_STROKES, RenderError};
 use crate::exchange::base64;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -38,6 +39,8 @@ pub struct Writer<'s, 'f> {
     next_id: usize,
     /// Images met so far, by file id, and the number each has.
     pub images: BTreeMap<String, Met<'f>>,
+    /// Strokes and points written so far.
+    strokes: usize,
     /// Characters met so far.
     characters: BTreeMap<Typeface, BTreeSet<char>>,
 }
@@ -52,7 +55,16 @@ pub struct Met<'f> {
 
 impl<'s, 'f> Writer<'s, 'f> {
     pub fn new(scene: &'s Scene, files: &'f dyn Fn(&str) -> Option<Image<'f>>, dark: bool, letters: Letters) -> Self {
-        Self { scene, files, dark, letters, next_id: 0, images: BTreeMap::new(), characters: BTreeMap::new() }
+        Self {
+            scene,
+            files,
+            dark,
+            letters,
+            next_id: 0,
+            images: BTreeMap::new(),
+            strokes: 0,
+            characters: BTreeMap::new(),
+        }
     }
 
     fn id(&mut self) -> usize {
@@ -82,8 +94,13 @@ impl<'s, 'f> Writer<'s, 'f> {
         transform
     }
 
-    /// Appends an element.
-    pub fn element(&mut self, placed: &Placed, out: &mut String) {
+    /// Appends an element. Fails once the drawing has too many strokes.
+    pub fn element(&mut self, placed: &Placed, out: &mut String) -> Result<(), RenderError> {
+        self.fragment(placed, out);
+        if self.strokes > MOST_STROKES { Err(RenderError::Strokes { limit: MOST_STROKES }) } else { Ok(()) }
+    }
+
+    fn fragment(&mut self, placed: &Placed, out: &mut String) {
         let element = &placed.element;
         let start = out.len();
         let frame = placed.frame.and_then(|frame| Some((frame, self.scene.frames.get(frame)?)));
@@ -131,10 +148,15 @@ impl<'s, 'f> Writer<'s, 'f> {
             let _ = write!(out, " stroke-opacity=\"{0}\" fill-opacity=\"{0}\"", six(opacity));
         }
         out.push('>');
-        for part in &placed.parts {
-            self.part(part, out);
+        // What arrowheads that are not filled show: the board.
+        let board = self.scene.board;
+        let board = if board.is_transparent() { Colour::parse("#ffffff").unwrap_or(board) } else { board };
+        for part in parts(element, board) {
+            self.strokes += part.sketch.sets.iter().map(|set| set.ops.len()).sum::<usize>();
+            self.part(&part, out);
         }
         if let Kind::Freedraw(stroke) = &element.kind {
+            self.strokes += stroke.points.len();
             self.freehand(element, stroke, out);
         }
         out.push_str("</g>");
@@ -249,7 +271,7 @@ impl<'s, 'f> Writer<'s, 'f> {
         };
         let _ = write!(
             out,
-            "<g transform=\"{transform}\" fill=\"{colour}\"{opacity} font-family=\"{}\" font-size=\"{}px\" text-anchor=\"{anchor}\" style=\"white-space: pre;\">",
+            "<g transform=\"{transform}\" fill=\"{colour}\"{opacity} font-family=\"{}\" font-size=\"{}px\" text-anchor=\"{anchor}\">",
             typeface.stack(),
             two(text.size),
         );
@@ -257,7 +279,7 @@ impl<'s, 'f> Writer<'s, 'f> {
             let direction = if is_right_to_left(line.text) { " direction=\"rtl\"" } else { "" };
             let _ = write!(
                 out,
-                "<text x=\"{}\" y=\"{}\"{direction}>{}</text>",
+                "<text x=\"{}\" y=\"{}\"{direction} xml:space=\"preserve\" style=\"white-space:pre\">{}</text>",
                 two(line.anchor.x),
                 two(line.anchor.y),
                 escaped(line.text)
@@ -404,11 +426,16 @@ impl<'s, 'f> Writer<'s, 'f> {
 }
 
 /// Writes a whole drawing.
-pub fn document<'f>(scene: &Scene, files: &'f dyn Fn(&str) -> Option<Image<'f>>, dark: bool, scale: f64) -> String {
+pub fn document<'f>(
+    scene: &Scene,
+    files: &'f dyn Fn(&str) -> Option<Image<'f>>,
+    dark: bool,
+    scale: f64,
+) -> Result<String, RenderError> {
     let mut writer = Writer::new(scene, files, dark, Letters::Text);
     let mut body = String::new();
     for placed in &scene.placed {
-        writer.element(placed, &mut body);
+        writer.element(placed, &mut body)?;
     }
     let (width, height) = (scene.bounds.width(), scene.bounds.height());
     let mut out = String::with_capacity(body.len() + 1_024);
@@ -438,7 +465,7 @@ pub fn document<'f>(scene: &Scene, files: &'f dyn Fn(&str) -> Option<Image<'f>>,
     }
     out.push_str(&body);
     out.push_str("</svg>\n");
-    out
+    Ok(out)
 }
 
 fn pair(out: &mut String, point: Point, push: impl Fn(&mut String, f64)) {
@@ -480,4 +507,45 @@ fn is_right_to_left(text: &str) -> bool {
     text.chars().find(|character| character.is_alphabetic()).is_some_and(
         |character| matches!(character, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Options;
+    use super::*;
+
+    #[test]
+    fn a_drawing_of_too_many_strokes_is_refused() {
+        let line = r#"{"type":"line","points":[[0,0],[9,9]]}"#;
+        let scene = Scene::new([line], &Options::default()).unwrap();
+        let no_files = |_: &str| None;
+        let mut writer = Writer::new(&scene, &no_files, false, Letters::Text);
+        let mut out = String::new();
+        assert_eq!(writer.element(&scene.placed[0], &mut out), Ok(()));
+        assert!(writer.strokes > 0 && out.contains("<path"));
+        writer.strokes = MOST_STROKES;
+        let error = writer.element(&scene.placed[0], &mut out).unwrap_err();
+        assert_eq!(error, RenderError::Strokes { limit: MOST_STROKES });
+    }
+
+    #[test]
+    fn links_are_followed_to_the_web_only() {
+        for (link, safe) in [
+            ("https://example.com", true),
+            (" HTTP://example.com ", true),
+            ("mailto:a@example.com", true),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("/relative", false),
+        ] {
+            assert_eq!(safe_link(link).is_some(), safe, "{link}");
+        }
+    }
+
+    #[test]
+    fn directions_of_writing() {
+        for (text, expected) in [("abc", false), ("שלום abc", true), ("12 مرحبا", true), ("", false)] {
+            assert_eq!(is_right_to_left(text), expected, "{text}");
+        }
+    }
 }

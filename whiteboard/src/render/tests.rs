@@ -271,7 +271,7 @@ fn texts_stay_texts_and_bring_their_fonts() {
     let text = json!({ "id": "t", "type": "text", "text": "a < b & \"c\"\n]]>", "fontSize": 20, "fontFamily": 8, "width": 90, "height": 50 });
     let svg = svg_of(&json!([text]), &Options::default());
     assert!(svg.contains(">a &lt; b &amp; &quot;c&quot;</text>"), "{svg}");
-    assert!(svg.contains("font-family: \"Comic Shanns\""));
+    assert!(svg.contains("white-space:pre") && svg.contains("font-family: \"Comic Shanns\""));
     assert!(svg.len() < 20_000, "{} bytes", svg.len());
     let plain = svg_of(&json!([solid("rectangle", "#ff0000")]), &Options::default());
     assert!(!plain.contains("<style>"));
