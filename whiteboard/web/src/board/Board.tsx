@@ -14,6 +14,7 @@ import { Files } from './files';
 import { HistoryDialog } from './History';
 import { Menu } from './Menu';
 import { Outline } from './Outline';
+import { Overlay } from './overlay';
 import { People } from './people';
 import type { Session } from './session';
 import { Corner, useSmall } from './Status';
@@ -27,6 +28,7 @@ export interface Parts {
   readonly canvas: Canvas;
   readonly people: People;
   readonly files: Files;
+  readonly overlay: Overlay;
 }
 
 interface Props {
@@ -53,9 +55,10 @@ export function BoardPage({ session, language, t }: Props) {
       if (refusal !== null) refused(refusal);
       canvas.released();
     });
-    const canvas = new Canvas(api, connection, files);
+    const overlay = new Overlay(surface.current, api);
+    const canvas = new Canvas(api, connection, files, overlay);
     const people = new People(api, connection);
-    const made = { api, canvas, people, files };
+    const made = { api, canvas, people, files, overlay };
     live.current = made;
     setParts(made);
     expose(session, api);
@@ -78,6 +81,7 @@ export function BoardPage({ session, language, t }: Props) {
       unfollow();
       hear();
       people.stop();
+      overlay.stop();
     };
   }, [api, ready]);
 
@@ -94,7 +98,10 @@ export function BoardPage({ session, language, t }: Props) {
     remember(session.board, state);
     shareLook(session, state);
   }, [session]);
-  const onScroll = useCallback(() => live.current?.people.view(), []);
+  const onScroll = useCallback(() => {
+    live.current?.people.view();
+    live.current?.overlay.draw();
+  }, []);
   const onPointer = useCallback<People['pointer']>((pointer) => live.current?.people.pointer(pointer), []);
   const onPaste = useCallback((data: { mixedContent?: { type: string }[] }) => {
     // Pictures of pasted pages would be fetched from their hosts.
@@ -160,6 +167,7 @@ function expose(session: Session, api: ExcalidrawImperativeAPI): void {
     whiteboard: {
       build: __BUILD__,
       scene: () => session.connection.replica.scene(api.getSceneElements() as unknown as readonly Element[]),
+      strokes: () => session.connection.replica.growingElsewhere(),
       files: () => Object.keys(api.getFiles()),
       cut: () => session.connection.cut(),
     },

@@ -6,6 +6,7 @@ import type { Connection } from '../sync/connection';
 import { frozen, order, same, type Element } from '../sync/element';
 import { rounded } from '../sync/growth';
 import { drawable } from './drawable';
+import type { Strokes } from './overlay';
 
 /** More elements than this that move together are sent as changes, not as drafts. */
 const DRAFTS = 4;
@@ -26,6 +27,8 @@ export class Canvas {
   /** What should be on the canvas, by id: the canvas' own objects, and the index that the board gives them. */
   private readonly shown = new Map<string, { readonly element: Element; readonly index: string | null; readonly drafted: boolean }>();
   private sorted: string[] = [];
+  /** Strokes that others are drawing: on a layer above the canvas. */
+  private readonly strokes = new Map<string, Element>();
   /** Elements whose object on the canvas must be replaced though its version is right. */
   private readonly stale = new Set<string>();
   private readonly pointers = new Set<number>();
@@ -40,6 +43,7 @@ export class Canvas {
     private readonly api: ExcalidrawImperativeAPI,
     private readonly connection: Connection,
     private readonly gate: Gate,
+    private readonly overlay: Strokes,
   ) {}
 
   /** Watches the hand: a gesture lasts as long as a pointer is down. Returns how to stop. */
@@ -203,10 +207,20 @@ export class Canvas {
     const { replica } = this.connection;
     const local = new Map(list.map((element) => [element.id, element]));
     let moved = false;
+    let changed = false;
+    let drawn = false;
     for (const id of new Set([...replica.touched, ...this.stale])) {
       const target = replica.look(id);
       const before = this.shown.get(id);
-      if (!target || !drawable(target)) {
+      const fits = target !== undefined && drawable(target);
+      if (fits && target.type === 'freedraw' && replica.drawnElsewhere(id) && !replica.known(id)) {
+        this.strokes.set(id, target);
+        drawn = true;
+        continue;
+      }
+      drawn = this.strokes.delete(id) || drawn;
+      changed = true;
+      if (!fits) {
         moved = this.shown.delete(id) || moved;
         continue;
       }
@@ -218,6 +232,8 @@ export class Canvas {
     }
     replica.touched.clear();
     this.stale.clear();
+    if (drawn) this.overlay.show([...this.strokes.values()]);
+    if (!changed) return;
     if (moved) this.sort();
     const next: Element[] = [];
     for (const id of this.sorted) {

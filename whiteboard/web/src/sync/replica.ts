@@ -86,6 +86,11 @@ export class Replica {
     return this.drafts.has(id);
   }
 
+  /** What others are drawing or moving now, as it looks. */
+  growingElsewhere(): Element[] {
+    return [...this.drafts.ids()].flatMap((id) => this.look(id) ?? []);
+  }
+
   /** An element as the server has it. */
   known(id: string): Element | undefined {
     return this.acknowledged.get(id)?.element ?? undefined;

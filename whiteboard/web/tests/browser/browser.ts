@@ -71,6 +71,11 @@ export class Person {
     return scene.map((element) => Object.fromEntries(Object.entries(element).sort(([a], [b]) => (a < b ? -1 : 1))) as unknown as Element);
   }
 
+  /** What others are drawing, as this person sees it. */
+  strokes(): Promise<Element[]> {
+    return this.page.evaluate(() => (window as unknown as { whiteboard: { strokes(): Element[] } }).whiteboard.strokes());
+  }
+
   /** The pixels of the drawing, without cursors. */
   pixels(): Promise<string> {
     return this.page.evaluate(() => document.querySelector<HTMLCanvasElement>('canvas.static')!.toDataURL());

@@ -62,8 +62,14 @@ describe('two people', () => {
     const { id } = await server.board();
     const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
     await ann.wave(300, 300, 30, true);
-    const seen = await until(() => bob.scene(), (scene) => (scene[0]?.points?.length ?? 0) > 10, 'the other sees the stroke grow', 5000);
+    const seen = await until(() => bob.strokes(), (strokes) => (strokes[0]?.points?.length ?? 0) > 10, 'the other sees the stroke grow', 5000);
     expect(seen).toHaveLength(1);
+    const inked = () => bob.page.evaluate(() => {
+      const layer = document.querySelector<HTMLCanvasElement>('canvas.strokes')!;
+      const { data } = layer.getContext('2d')!.getImageData(0, 0, layer.width, layer.height);
+      return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+    });
+    expect(await inked(), 'pixels of the stroke').toBeGreaterThan(300);
     await bob.picture('while-drawing');
     await ann.page.mouse.up();
     const [stroke] = await agree([ann, bob], 1);
