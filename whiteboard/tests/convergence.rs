@@ -1,5 +1,5 @@
-//! Random plans: people draw, move, delete, undo and bring back at the same time, lose their connections, and the server is
-//! stopped and killed under them. In the end everybody shows what the server has.
+//! Random plans: people draw, move, delete, undo and bring back at the same time, teachers lock the board and begin quizzes,
+//! connections are lost, and the server is stopped and killed under them. In the end everybody shows what the server has.
 //!
 //! A plan is data: it is printed when it fails, and `WHITEBOARD_PLAN=<file>` runs it again. `WHITEBOARD_SEEDS=<n>` makes a
 //! campaign of it.
@@ -54,6 +54,15 @@ enum Step {
         client: usize,
         back: u64,
     },
+    /// The first two clients are teachers; what only they may do is refused to the others.
+    Lock {
+        client: usize,
+        on: bool,
+    },
+    Quiz {
+        client: usize,
+        on: bool,
+    },
     Title {
         client: usize,
         number: u64,
@@ -102,7 +111,9 @@ impl Plan {
             81..83 => Step::Restore { client, back: random.below(20) },
             83 => Step::Title { client, number },
             84 => Step::Settings { client, number },
-            85..92 => Step::Cut { client },
+            85 => Step::Lock { client: client % 2, on: random.below(3) == 0 },
+            86 => Step::Quiz { client: client % 2, on: random.below(2) == 0 },
+            87..92 => Step::Cut { client },
             92..98 => Step::Settle,
             98 => Step::Stop,
             _ => Step::Kill,
@@ -136,13 +147,14 @@ fn shown(state: &State) -> (Vec<String>, String, String) {
 async fn run(plan: &Plan) {
     let (_directory, data) = data();
     let mut server = Server::start(&data, &[]);
-    create(&data, "plan", None, None);
+    create(&data, "plan", Some("teach"), None);
     let port = server.port;
     let start = |number: usize| {
         let identity = Identity {
             key: format!("key-of-a-client-{number}"),
             session: format!("session-{number}"),
             name: format!("client {number}"),
+            access: (number < 2).then(|| "teach".to_owned()),
             ..Identity::default()
         };
         let config = Config::new(address(port, "plan"), identity, plan.seed + number as u64);
@@ -171,6 +183,8 @@ async fn run(plan: &Plan) {
             Step::Restore { client, back } => {
                 clients[client].ask(|state| Request::Restore(state.seq().unwrap_or(0).saturating_sub(back)));
             }
+            Step::Lock { client, on } => drop(clients[client].ask(|_| Request::Lock(on))),
+            Step::Quiz { client, on } => drop(clients[client].ask(|_| Request::Quiz(on))),
             Step::Title { client, number } => {
                 clients[client].ask(|_| Request::Title(format!("Title {number}")));
             }
@@ -192,6 +206,11 @@ async fn run(plan: &Plan) {
         tokio::task::yield_now().await;
     }
     settle(&clients).await;
+    // Everybody sees everything again, and hears of a last operation.
+    for request in [Request::Lock(false), Request::Quiz(false), Request::Title("the end".into())] {
+        clients[0].ask(|_| request.clone());
+        settle(&clients).await;
+    }
     let fresh = start(plan.clients);
     settle(std::slice::from_ref(&fresh)).await;
     let (seq, expected) = fresh.look(|state| (state.seq().unwrap(), shown(state)));
