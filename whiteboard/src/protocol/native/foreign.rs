@@ -13,12 +13,13 @@ use crate::board::scene::event::{BoardFacts, Changed, Code, Event, LimitFacts, P
 use crate::board::scene::foreign::{from_objects, from_strokes};
 use crate::board::scene::identity::{Role, UserId};
 use crate::board::{canvas, classroom};
+use crate::limits::Bucket;
 use crate::store::history::{HistoryError, When};
 use crate::store::{BoardName, Reader};
 use crate::websocket::{Connection, Frame, Next};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Between two looks at the disk.
 const LOOK: Duration = Duration::from_secs(1);
@@ -132,7 +133,8 @@ pub async fn show(
     place.outbox.answer(live.frame(&welcome(hello, user, board, live, shown.seq)));
     shown.snapshot().iter().for_each(|event| place.outbox.answer(live.frame(event)));
     let mut patience = Patience::new(live.timing);
-    let mut look = Instant::now() + LOOK;
+    let (mut bucket, since) = (Bucket::new(live.rate), Instant::now());
+    let mut look = since + LOOK;
     let mut wrong = 0;
     loop {
         let message = match connection.next(&*place.outbox, look.min(patience.deadline())).await {
@@ -166,6 +168,9 @@ pub async fn show(
             Next::Ended(end) => return super::closing::ended(end).and_then(closed),
         };
         patience.hear();
+        while let Err(wait) = bucket.take(since.elapsed()) {
+            sleep(wait).await;
+        }
         wrong = if message.is_ok() { 0 } else { wrong + 1 };
         if matches!(message, Ok(Message::Ping)) {
             place.outbox.answer(Frame::plain(session::PONG));

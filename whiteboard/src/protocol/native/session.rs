@@ -247,6 +247,7 @@ impl<'a> Session<'a> {
                 return self.place.outbox.answer(Frame::plain(PONG));
             }
             Message::Hello(_) => {
+                self.wait().await;
                 let sentence = "hello is said once, at the beginning of a connection.";
                 return self.answer(&Event::Error(Refused::new(Code::Hello, None, sentence)));
             }
