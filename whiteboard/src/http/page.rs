@@ -1,6 +1,6 @@
 //! Pages: the web client if it was built into this binary, and small pages of our own. Everything they need is served from here.
 
-use super::{client, not_found};
+use super::{client, live, not_found};
 use crate::protocol::classroom::check_code;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -86,10 +86,10 @@ async fn asset(State(pages): State<Pages>, uri: Uri, headers: HeaderMap) -> Resp
     }
 }
 
-/// Whether a name can be one of the native dialect's boards.
+/// Whether a name can be one of the native dialect's boards, or of another dialect's that is looked at [P7].
 fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    let foreign = |prefix: &str| text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
+    live::is_board_name(text) || foreign("classroom:") || foreign("canvas:")
 }
 
 fn small(text: &'static str) -> Response {
@@ -127,9 +127,16 @@ mod tests {
 
     #[test]
     fn names_of_boards() {
-        for (text, expected) in
-            [("a", true), ("Physics-7b_x", true), ("", false), ("Physik 7b", false), ("ä", false), ("a/b", false)]
-        {
+        for (text, expected) in [
+            ("a", true),
+            ("Physics-7b_x", true),
+            ("", false),
+            ("Physik 7b", false),
+            ("ä", false),
+            ("a/b", false),
+            ("classroom:Physik 7b", true),
+            ("canvas:", false),
+        ] {
             assert_eq!(is_name(text), expected, "{text}");
         }
         assert!(is_name(&"a".repeat(64)) && !is_name(&"a".repeat(65)));

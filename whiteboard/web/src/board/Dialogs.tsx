@@ -66,7 +66,7 @@ function Link({ label, url, t }: { label: string; url: string; t: Words }) {
 }
 
 export function ShareDialog({ session, t, close }: Props) {
-  const base = `${location.origin}/b/${session.board}`;
+  const base = `${location.origin}/b/${encodeURIComponent(session.board)}`;
   const { access, look: shown } = session.links;
   const look = shown ?? lookSecret(session.board);
   return (

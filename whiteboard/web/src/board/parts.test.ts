@@ -7,7 +7,7 @@ import { bytes } from './files';
 import { pdf } from './pdf';
 import { renamed } from './renamed';
 import { describe as status } from './Status';
-import type { Session } from './session';
+import { boardOf, type Session } from './session';
 
 function element(more: Record<string, unknown> = {}): Element {
   return {
@@ -84,6 +84,13 @@ describe('what opens a board', () => {
     ['', null],
     ['x'.repeat(65), null],
   ])('%s → %s', (typed, expected) => expect(boardIn(typed, 'https://here.example')).toBe(expected));
+});
+
+describe('the board of an address', () => {
+  it.each([
+    ['/b/abc', 'abc'], ['/b/abc/', 'abc'], ['/b/classroom:Physik%207b', 'classroom:Physik 7b'], ['/b/canvas%3Ax', 'canvas:x'],
+    ['/b/', null], ['/b/a b', null], ['/b/%zz', null], ['/b/other:x', null], ['/', null], ['/b/a/b', null],
+  ])('%s is %s', (path, expected) => expect(boardOf(path)).toBe(expected));
 });
 
 describe('the state in words', () => {

@@ -7,9 +7,15 @@ import type { News } from '../sync/replica';
 import { Replica } from '../sync/replica';
 import { openShelf } from '../sync/shelf';
 
-/** The board of this page's address; null if it is none. */
+/** The board of this page's address; null if it is none. Boards of other dialects are looked at: `classroom:<code>`, `canvas:<id>`. */
 export function boardOf(path: string): string | null {
-  return /^\/b\/([A-Za-z0-9_-]{1,64})\/?$/.exec(path)?.[1] ?? null;
+  const name = /^\/b\/([^/]+)\/?$/.exec(path)?.[1] ?? '';
+  try {
+    const board = decodeURIComponent(name);
+    return /^(?:[A-Za-z0-9_-]{1,64}|(?:classroom|canvas):.{1,200})$/u.test(board) ? board : null;
+  } catch {
+    return null;
+  }
 }
 
 export class Session {
@@ -49,7 +55,7 @@ export class Session {
         for (const hear of this.hearers) hear(news);
       },
     };
-    const url = new URL(`/boards/${this.board}/live`, window.location.href);
+    const url = new URL(`/boards/${encodeURIComponent(this.board)}/live`, window.location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     this.connection = new Connection(replica, url.href, listener, shelf);
     window.addEventListener('online', () => this.connection.hurry());

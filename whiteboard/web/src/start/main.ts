@@ -63,7 +63,7 @@ function row(visit: Visit, list: HTMLElement): HTMLLIElement {
   const title = visit.title || visit.board;
   const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(visit.at);
   const away = make('button', { type: 'button', className: 'plain', ariaLabel: t('start.forget', { title }) }, '✕');
-  const item = make('li', {}, make('a', { href: `/b/${visit.board}${visit.hash}` }, title), make('small', {}, time), away);
+  const item = make('li', {}, make('a', { href: `/b/${encodeURIComponent(visit.board)}${visit.hash}` }, title), make('small', {}, time), away);
   away.addEventListener('click', () => {
     forget(visit.board);
     item.remove();
