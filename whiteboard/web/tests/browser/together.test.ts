@@ -76,6 +76,31 @@ describe('two people', () => {
     expect(stroke!.points!.length).toBeGreaterThan(20);
   });
 
+  it('follow a view, and see a laser pointer', async () => {
+    const { id } = await server.board();
+    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    await bob.shape('r', 500, 300);
+    await agree([ann, bob], 1);
+    await bob.page.mouse.click(900, 600);
+    await ann.page.getByRole('button', { name: '2 people here' }).click();
+    await ann.page.getByRole('button', { name: 'Follow the view of' }).click();
+    await bob.page.mouse.move(700, 500);
+    await bob.page.mouse.wheel(150, 120);
+    await until(() => Promise.all([ann.pixels(), bob.pixels()]), ([a, b]) => a === b, 'the view follows', 10_000, () => 'other pixels');
+    await ann.picture('following');
+    await bob.tool('k');
+    await bob.page.mouse.move(400, 400);
+    await bob.page.mouse.down();
+    const trail = () => ann.page.evaluate(() => [...document.querySelectorAll('.SVGLayer path')].some((path) => (path.getAttribute('d') ?? '').length > 20));
+    for (let step = 0; step < 40 && !(await trail()); step++) {
+      await bob.page.mouse.move(400 + step * 8, 400 + (step % 5) * 6);
+      await sleep(30);
+    }
+    expect(await trail(), 'the laser leaves a trail').toBe(true);
+    await bob.page.mouse.up();
+    await agree([ann, bob], 1, false);
+  });
+
   it('a stroke of 500 points is sent once, in growing parts', async () => {
     const { id } = await server.board();
     const [ann] = (await enter(1, `/b/${id}`)) as [Person];
