@@ -194,7 +194,7 @@ describe('the past', () => {
     await ann.page.getByRole('img', { name: 'The board at that moment' }).waitFor();
     await ann.picture('history');
     expect(await accessibility(ann)).toEqual([]);
-    const slider = ann.page.getByRole('slider');
+    const slider = ann.page.getByRole('dialog').getByRole('slider');
     await slider.focus();
     await ann.page.keyboard.press('Home');
     await sleep(500);

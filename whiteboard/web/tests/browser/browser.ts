@@ -146,7 +146,7 @@ function differences(scenes: readonly (readonly Element[])[]): unknown {
 
 /** Waits until all have the same elements, so many of them; then the pictures are the same too. */
 export async function agree(people: readonly Person[], count: number, pictures = true): Promise<Element[]> {
-  const scenes = await until(
+  await until(
     () => Promise.all(people.map((person) => person.scene())),
     (all) => all.every((scene) => scene.length === count && scene.every(({ locked }) => !locked) && JSON.stringify(scene) === JSON.stringify(all[0])),
     `all should have the same ${count} elements`,
@@ -163,7 +163,7 @@ export async function agree(people: readonly Person[], count: number, pictures =
       (all) => all.map((picture) => all.indexOf(picture)),
     );
   }
-  return scenes[0]!;
+  return people[0]!.scene();
 }
 
 export function faultless(people: readonly Person[]): void {
