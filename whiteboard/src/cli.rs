@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, alias = "start")]
     #[command(after_help = "Example: whiteboard serve --data ./data\n\
         Then open http://localhost:8080/, and point clients at /socket.io/?session_code=CODE.\n\
         SIGTERM or SIGINT stops it; everything acknowledged is on disk at any moment.")]
@@ -210,6 +210,7 @@ mod tests {
     fn commands_are_read() {
         for (line, good) in [
             ("whiteboard serve", true),
+            ("whiteboard start", true),
             ("whiteboard backup --from http://wb:9090 --token-file t --to b --keep 3 --report r", true),
             ("whiteboard backup --from ./data --to b", true),
             ("whiteboard backup --from https://wb --to b", false),

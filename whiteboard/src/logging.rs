@@ -22,6 +22,16 @@ pub struct LogSettings {
     /// How lines look; text on a terminal, JSON elsewhere, unless set
     #[arg(long, env = "LOG_FORMAT", value_enum)]
     pub log_format: Option<Format>,
+
+    /// Older name of LOG_LEVEL=debug
+    #[arg(long, env = "DEBUG", value_name = "BOOL", hide = true, default_value = "", value_parser = is_on)]
+    pub debug: bool,
+}
+
+/// Other programs give DEBUG other meanings: what is not clearly yes is no, and never an error.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a parser")]
+fn is_on(text: &str) -> Result<bool, String> {
+    Ok(["1", "true", "yes", "on", "t"].contains(&text.trim().to_ascii_lowercase().as_str()))
 }
 
 fn filter(text: &str) -> Result<String, String> {
@@ -31,7 +41,8 @@ fn filter(text: &str) -> Result<String, String> {
 /// Begins to write log lines to standard error. Later calls change nothing.
 pub fn start(settings: &LogSettings) {
     // Checked when the settings were read. Levels by module are all that is needed, without a regular expression engine.
-    let filter: Targets = settings.log_level.parse().unwrap_or_default();
+    let level = if settings.debug && settings.log_level == "info" { "debug" } else { &settings.log_level };
+    let filter: Targets = level.parse().unwrap_or_default();
     let terminal = std::io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if terminal { Format::Text } else { Format::Json });
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
@@ -47,6 +58,14 @@ pub fn start(settings: &LogSettings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_is_on_when_that_is_clear() {
+        for (text, on) in [("true", true), ("1", true), ("YES", true), ("", false), ("0", false), ("express:*", false)]
+        {
+            assert_eq!(is_on(text), Ok(on), "{text}");
+        }
+    }
 
     #[test]
     fn filters_are_checked() {

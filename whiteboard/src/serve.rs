@@ -1,12 +1,16 @@
 //! Putting the server together, and taking it apart again.
 
+use crate::accounts::Accounts;
+use crate::board::canvas::Canvas;
 use crate::board::classroom::{Classroom, Event};
 use crate::board::core::Limits;
 use crate::http::admin::Admin;
 use crate::http::health::Health;
 use crate::http::{self, Public};
+use crate::limits::{Gate, connections::Connections};
 use crate::metrics::{Metrics, Statistics, resident_bytes};
 use crate::protocol::classroom;
+use crate::protocol::collabcanvas::{self, socket::Collab};
 use crate::protocol::engineio::registry::Registry;
 use crate::protocol::native::live::Live;
 use crate::room::{Ground, Hub, Shared};
@@ -91,13 +95,34 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let native = Arc::new(Live::new(&ground, settings.limits.native_rate(), settings.native_timing()));
     let encoder = Arc::new(move |event: &Event| classroom::encode(event, undo_events));
+    let accounts = Arc::new(Accounts::new(store.clone(), settings.session_timeout));
+    let canvases =
+        Hub::new(Shared::<Canvas> { ground: ground.clone(), encoder: Arc::new(collabcanvas::encode::frame) });
     let hub = Hub::new(Shared::<Classroom> { ground, encoder });
+    let origins = Arc::new(origins);
+    let trusted = settings.trusted_proxies().map_err(ServeError::Setting)?;
+    let limits = &settings.limits;
+    let gate = Gate::new(trusted, Connections::new(limits.max_connections, limits.max_connections_per_address));
+    let collab = Arc::new(Collab {
+        rate: settings.limits.canvas_message_rate,
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        ..Collab::new(canvases.clone(), accounts)
+    });
     let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
     let public = http::public(Public {
         registry: registry.clone(),
         live: native.clone(),
+        collabcanvas: http::collabcanvas::Site {
+            collab: collab.clone(),
+            reader: store.reader.clone(),
+            health: health.clone(),
+            origins: origins.clone(),
+            gate,
+            metrics: metrics.clone(),
+        },
         health: health.clone(),
-        origins: Arc::new(origins),
+        origins,
         https_redirect: settings.https_redirect,
         frame_ancestors: settings.frame_ancestors.clone(),
     });
@@ -132,11 +157,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     statistics.abort();
     health.stop();
     no_more_clients.cancel();
-    let (classrooms, boards) = tokio::join!(registry.shutdown(TELLING), native.shutdown(TELLING));
-    if !classrooms || !boards {
+    let told = tokio::join!(registry.shutdown(TELLING), native.shutdown(TELLING), collab.shutdown(TELLING));
+    if told != (true, true, true) {
         tracing::warn!("some clients did not say goodbye in time");
     }
-    let finishing = async { tokio::join!(hub.shutdown(), native.hub.shutdown()) };
+    let finishing = async { tokio::join!(hub.shutdown(), native.hub.shutdown(), canvases.shutdown()) };
     if tokio::time::timeout(FINISHING, finishing).await.is_err() {
         tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
     }

@@ -193,10 +193,10 @@ async fn what_cannot_start_says_why() {
     Server::start(&data, &[]).stop();
     let database = data.join("whiteboard.db");
     let connection = rusqlite::Connection::open(&database).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let newer = Server::try_start(&data, 0, &[]).err().unwrap();
-    assert!(newer.contains("was written by a newer release (schema 2, this release knows 1)"), "{newer}");
+    assert!(newer.contains("was written by a newer release (schema 99, this release knows 2)"), "{newer}");
     std::fs::write(&database, "something else").unwrap();
     let foreign = Server::try_start(&data, 0, &[]).err().unwrap();
     assert!(foreign.contains("is not a whiteboard database"), "{foreign}");

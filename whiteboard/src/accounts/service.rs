@@ -56,6 +56,9 @@ pub enum AccountError {
     LastOwner,
     #[error("This canvas was deleted. The person who runs the server can bring it back.")]
     Deleted,
+    /// No new canvases at the moment, and why.
+    #[error("{0}")]
+    Refused(&'static str),
     #[error(transparent)]
     Hashing(#[from] PasswordError),
     #[error("The session could not be made: {0}. Tell the person who runs the server.")]

@@ -33,7 +33,7 @@ impl Health {
     }
 
     /// Why the server is not ready; empty if it is.
-    async fn faults(&self) -> Vec<String> {
+    pub async fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.stopping.load(Ordering::Acquire) {
             faults.push("the server is stopping".to_owned());

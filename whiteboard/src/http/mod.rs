@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod client;
+pub mod collabcanvas;
 pub mod health;
 pub mod live;
 pub mod origin;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 pub struct Public {
     pub registry: Arc<Registry>,
     pub live: Arc<Live>,
+    pub collabcanvas: collabcanvas::Site,
     pub health: Arc<Health>,
     pub origins: Arc<Origins>,
     pub https_redirect: bool,
@@ -42,6 +44,7 @@ pub fn public(public: Public) -> Router {
         .with_state(public.clone())
         .merge(page::routes(&public.frame_ancestors))
         .merge(health::routes(public.health))
+        .merge(collabcanvas::routes(public.collabcanvas))
         .fallback(not_found);
     if public.https_redirect { router.layer(middleware::from_fn(to_https)) } else { router }
 }

@@ -41,6 +41,15 @@ impl Origins {
         list.contains(&origin) || (own.is_some() && own == text(header::HOST))
     }
 
+    /// Whether what the browser sends by itself (cookies) counts: for pages that somebody has listed, and our own. A
+    /// request without an origin is not from a web page, or from one of ours.
+    pub fn trust(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Listed(_) => self.allow(headers),
+            Self::Any => Self::Listed(Vec::new()).allow(headers),
+        }
+    }
+
     /// Tells a browser that its page may read the answer.
     pub fn tell(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         match self {
@@ -106,6 +115,9 @@ mod tests {
         ] {
             assert_eq!(listed.allow(&headers(origin)), allowed, "{origin:?}");
             assert!(Origins::Any.allow(&headers(origin)));
+            assert_eq!(listed.trust(&headers(origin)), allowed, "{origin:?}");
+            let own = matches!(origin, None | Some("https://board.example:8443"));
+            assert_eq!(Origins::Any.trust(&headers(origin)), own, "{origin:?}: open to all, trusted to none");
         }
     }
 

@@ -2,6 +2,7 @@
 //! state of a board.
 
 pub mod classroom;
+pub mod collabcanvas;
 pub mod engineio;
 pub mod native;
 pub mod socket;

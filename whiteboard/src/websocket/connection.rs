@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -221,6 +221,23 @@ impl Connection {
                     }
                 }
             }
+        })
+        .await;
+    }
+
+    /// Hangs up without a closing frame: to a browser this is a connection that broke, and there are pages that come
+    /// back from that only. What waits is sent first, [`Config::close_timeout`] at most.
+    pub async fn hang_up(mut self) {
+        if matches!(self.ended, Some(Ended::Lost)) {
+            return;
+        }
+        let until = Instant::now() + self.config.close_timeout;
+        let _ = timeout_at(until, async {
+            if poll_fn(|cx| self.poll_write(cx)).await.is_err() || self.stream.shutdown().await.is_err() {
+                return;
+            }
+            // Read away until the peer hangs up too: closing with something unread would cut off what was sent last.
+            while let Ok(1..) = poll_fn(|cx| self.poll_read(cx, false)).await {}
         })
         .await;
     }

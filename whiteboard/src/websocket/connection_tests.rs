@@ -189,6 +189,24 @@ async fn either_side_may_close() {
 }
 
 #[tokio::test]
+async fn hanging_up_sends_what_waits_and_no_goodbye() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, &[], Config::default());
+    // Something that nobody reads before the end.
+    peer.write_all(b"\x81\x80\0\0\0\0").await.unwrap();
+    connection.queue(&Frame::plain("last words"));
+    let reading = async {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).await.unwrap();
+        drop(peer);
+        all
+    };
+    let (all, ()) = tokio::join!(reading, connection.hang_up());
+    assert_eq!(all, b"\x81\x0alast words");
+}
+
+#[tokio::test]
 async fn violations_are_answered_by_their_code() {
     let raw = |bytes: &[u8]| bytes.to_vec();
     for (bytes, code) in [

@@ -117,7 +117,9 @@ impl Canvas {
         let objects = self.list();
         outcome.push(To::One(client), Event::AuthSuccess { user: user.clone(), objects });
         outcome.push(To::Others(client), Event::UserConnected(user));
-        outcome.push(To::All, Event::Presence(self.people.present()));
+        // For all, said twice: what is for all reaches a newcomer only once its joining is done.
+        outcome.push(To::One(client), Event::Presence(self.people.present()));
+        outcome.push(To::Others(client), Event::Presence(self.people.present()));
     }
 
     fn leave(&mut self, client: ClientId, outcome: &mut Told) {

@@ -75,12 +75,12 @@ fn a_newcomer_gets_the_canvas_and_the_others_hear_of_it() {
     let before = bench.canvas.state.list();
     let outcome = bench.join(4, 4, Role::Editor);
     let newcomer = bench.by(4);
-    let [success, connected, presence] = &outcome.effects[..] else { panic!("{outcome:?}") };
+    let [success, connected, presence, to_others] = &outcome.effects[..] else { panic!("{outcome:?}") };
     let expected = Event::AuthSuccess { user: newcomer.clone(), objects: before.into() };
     assert_eq!((&success.to, &success.event), (&To::One(4), &expected));
     assert_eq!((&connected.to, &connected.event), (&To::Others(4), &Event::UserConnected(newcomer)));
     let Event::Presence(users) = &presence.event else { panic!("{presence:?}") };
-    assert_eq!(presence.to, To::All);
+    assert_eq!((&presence.to, &to_others.to, &to_others.event), (&To::One(4), &To::Others(4), &presence.event));
     assert_eq!(users.iter().map(|user| user.id).collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
 
