@@ -7,10 +7,10 @@ const CHANGE: u8 = 3;
 /// Seven bits a byte, the lowest first.
 fn put(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
-        out.push((value as u8) | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 fn get(bytes: &mut &[u8]) -> Option<u64> {
