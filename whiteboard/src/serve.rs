@@ -6,7 +6,7 @@ use crate::board::classroom::{Classroom, Event};
 use crate::board::core::Limits;
 use crate::http::admin::Admin;
 use crate::http::health::Health;
-use crate::http::{self, Public};
+use crate::http::{self, Public, boards};
 use crate::limits::{Gate, connections::Connections};
 use crate::metrics::{Metrics, Statistics, resident_bytes};
 use crate::protocol::classroom;
@@ -15,8 +15,11 @@ use crate::protocol::engineio::registry::Registry;
 use crate::protocol::native::live::Live;
 use crate::room::{Ground, Hub, Shared};
 use crate::settings::Settings;
+use crate::settings::boards::BoardList;
 use crate::shutdown::StopSignals;
-use crate::store::{DataLock, Store, StoreError, disk};
+use crate::store::files::{FileLimits, Uploads};
+use crate::store::maintenance::Maintenance;
+use crate::store::{BoardName, DataLock, Store, StoreError, disk};
 use axum::Router;
 use axum::serve::ListenerExt;
 use std::io;
@@ -110,6 +113,25 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         ..Collab::new(canvases.clone(), accounts)
     });
     let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
+    let (uploads, kept) = (Uploads::default(), settings.limits.board());
+    let (classrooms, drawn_together) = (hub.clone(), canvases.clone());
+    let rooms = boards::live::Live::new(native.hub.clone())
+        .with(BoardName::CLASSROOM, move |board, reason| classrooms.close(board, reason))
+        .with(BoardName::CANVAS, move |board, reason| drawn_together.close(board, reason));
+    let boards_api = boards::Api {
+        store: store.clone(),
+        rooms: Arc::new(rooms),
+        uploads: uploads.clone(),
+        files: FileLimits { file: kept.file_bytes, board: kept.files_bytes },
+        most_boards: settings.limits.max_boards,
+        data: settings.data.clone(),
+        token_file: settings.admin_token_file.clone(),
+        public_list: settings.boards.board_list == BoardList::Public,
+        origins: origins.clone(),
+        uploading: Arc::new(Semaphore::new(boards::UPLOADS)),
+        heavy: Arc::new(Semaphore::new(boards::HEAVY)),
+    };
+    let maintenance = Maintenance::start(store.clone(), uploads, settings.boards.retention())?;
     let public = http::public(Public {
         registry: registry.clone(),
         live: native.clone(),
@@ -125,6 +147,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         origins,
         https_redirect: settings.https_redirect,
         frame_ancestors: settings.frame_ancestors.clone(),
+        boards: boards_api,
     });
     let statistics = tokio::spawn(log_statistics(metrics.clone()));
     let admin = http::admin(Admin {
@@ -166,6 +189,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
     }
     store.writer.close().await;
+    // Without a writer it ends by itself, once it has read what it is just reading.
+    let _ = tokio::time::timeout(ANSWERING, tokio::task::spawn_blocking(move || drop(maintenance))).await;
     // Until here the admin port tells that the server is not ready, and why.
     no_more.cancel();
     let _ = tokio::time::timeout(ANSWERING, async { tokio::join!(public, admin) }).await;

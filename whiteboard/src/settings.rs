@@ -1,5 +1,6 @@
 //! What can be set when serving, by flag or by environment.
 
+pub mod boards;
 mod limits;
 
 pub use limits::LimitSettings;
@@ -82,6 +83,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub limits: LimitSettings,
+
+    #[command(flatten)]
+    pub boards: boards::BoardSettings,
 
     #[command(flatten)]
     pub log: logging::LogSettings,

@@ -49,7 +49,7 @@ pub fn restore(order: &Order) -> Result<Outcome, BackupError> {
             return Ok(Outcome::Same { name });
         }
         // What a server made at its first start, and nobody has drawn on, is nothing to keep.
-        let untouched = || Reader::open(&target).and_then(|reader| reader.boards()).is_ok_and(|boards| boards == 0);
+        let untouched = || Reader::open(&target).and_then(|reader| reader.is_untouched()).unwrap_or(false);
         if !order.replace && !untouched() {
             return Err(BackupError::NotEmpty(order.data.clone()));
         }
@@ -138,6 +138,26 @@ mod tests {
         let order = Order { from: to, name: "latest".into(), data: fresh.clone(), replace: false };
         assert!(matches!(restore(&order).unwrap(), Outcome::Restored { aside: Some(_), .. }));
         assert_eq!(Reader::open(&fresh.join(DATABASE)).unwrap().boards().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_restored_database_begins_a_new_life() {
+        let directory = tempfile::tempdir().unwrap();
+        let (data, to) = (directory.path().join("data"), directory.path().join("backups"));
+        let epoch = |data: &Path| {
+            // As a server opens it.
+            schema::open(&data.join(DATABASE)).unwrap();
+            Reader::open(&data.join(DATABASE)).unwrap().epoch().unwrap()
+        };
+        board(&data, "first");
+        let first = epoch(&data);
+        let name = backup(&data, &to).await;
+        let order = Order { from: to, name: "latest".into(), data: data.clone(), replace: true };
+        restore(&order).unwrap();
+        assert_eq!(restore(&order).unwrap(), Outcome::Same { name }, "before a server has opened it");
+        let second = epoch(&data);
+        assert_ne!(second, first, "clients must not catch up by numbers of another past");
+        assert_eq!(epoch(&data), second, "a restart goes on with it");
     }
 
     #[tokio::test]

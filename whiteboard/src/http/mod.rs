@@ -1,10 +1,12 @@
 //! What is served over HTTP: the public port and the admin port.
 
 pub mod admin;
+pub mod boards;
 pub mod client;
 pub mod collabcanvas;
 pub mod health;
 pub mod live;
+pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod redirect;
@@ -33,6 +35,7 @@ pub struct Public {
     pub https_redirect: bool,
     /// Who may show a board in a frame.
     pub frame_ancestors: axum::http::HeaderValue,
+    pub boards: boards::Api,
 }
 
 /// Routes of the public port.
@@ -43,6 +46,7 @@ pub fn public(public: Public) -> Router {
         .route("/socket.io/", get(socketio::get).post(socketio::post).options(socketio::options))
         .with_state(public.clone())
         .merge(page::routes(&public.frame_ancestors))
+        .merge(boards::routes(public.boards))
         .merge(health::routes(public.health))
         .merge(collabcanvas::routes(public.collabcanvas))
         .fallback(not_found);

@@ -104,10 +104,10 @@ impl Visit for MakeBase<'_> {
 impl Store {
     /// Folds one board. Blocks: call it from a thread of its own. Returns how many operations were deleted.
     pub(super) fn fold(&self, board: &Old, cut: Cut) -> Result<Folded, StoreError> {
-        let base = self.history.at_one_moment(|connection| {
+        let base = self.reader.at_one_moment(|connection| {
             dialects::visit(&board.dialect, MakeBase { connection, board: board.id, cut })
                 .transpose()
-                .map_err(self.history.named(&board.code))
+                .map_err(self.reader.named(&board.code))
         })?;
         if let Some(Some(base)) = base {
             self.move_base(board.id, base)?;

@@ -258,7 +258,7 @@ impl Store {
         if !(1..=100).contains(&name.chars().count()) {
             return Err(HistoryError::Name);
         }
-        let text = Text { reader: &self.history, name: board, when };
+        let text = Text { reader: &self.reader, name: board, when };
         let (seq, body) = dialects::visit(board.dialect, text).ok_or(HistoryError::Dialect)??;
         let row = board.clone();
         self.writer.transact_blocking(move |connection| {

@@ -105,7 +105,7 @@ pub fn run(
     let cut = Cut { before, slack: milliseconds / 30 };
     let is_stopped = || stopped.try_recv() == Err(mpsc::TryRecvError::Disconnected);
     let mut report = Report::default();
-    for board in store.history.read(|connection| compaction::old(connection, cut))? {
+    for board in store.reader.read(|connection| compaction::old(connection, cut))? {
         if is_stopped() {
             return Ok(report);
         }

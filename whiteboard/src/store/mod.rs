@@ -118,10 +118,7 @@ impl BoardName {
 /// The store of a running server.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// For what people wait for, such as loading a board.
     pub reader: Arc<Reader>,
-    /// For what may take long, such as looking at a board's past: nobody waits for it behind this connection.
-    pub history: Arc<Reader>,
     pub writer: Writer,
 }
 
@@ -147,9 +144,8 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let path = directory.join(DATABASE);
         let reader = Arc::new(Reader::open(&path)?);
-        let history = Arc::new(Reader::open(&path)?);
         let writer = Writer::start(connection, path.clone(), on_fatal, on_commit)
             .map_err(|source| StoreError::Directory { path, source })?;
-        Ok(Self { reader, history, writer })
+        Ok(Self { reader, writer })
     }
 }

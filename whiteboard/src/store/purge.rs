@@ -49,7 +49,7 @@ impl Store {
             connection
                 .execute("DELETE FROM files WHERE NOT EXISTS (SELECT 1 FROM board_files WHERE file = files.id)", [])
         })?;
-        let broken: Vec<i64> = self.history.read(|connection| {
+        let broken: Vec<i64> = self.reader.read(|connection| {
             // A step from file to file through the index, so that no image is read.
             connection
                 .prepare(

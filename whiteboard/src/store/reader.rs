@@ -4,7 +4,7 @@ use super::{BoardName, StoreError, clock, registry, schema};
 use crate::board::core::{BoardMeta, Durable, RecordError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A board as it is on disk.
@@ -20,58 +20,102 @@ pub struct Loaded<S> {
     pub meta: BoardMeta,
 }
 
-/// A connection that only reads. Calls block: use them from a thread that may.
+/// Connections that are kept for the next query.
+const KEPT: usize = 3;
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 64;
+
+/// Connections that only read: as many as queries are under way, so that none waits for another. Calls block: use them
+/// from a thread that may.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Mutex<Connection>,
+    idle: Mutex<Vec<Connection>>,
+    connect: fn(&Path) -> Result<Connection, StoreError>,
     path: PathBuf,
+}
+
+/// A connection that only reads, to a database that a server may be writing to.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let failed = StoreError::database(path);
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(&failed)?;
+    let version = schema::check(&connection, path)?;
+    schema::show_as_current(&connection, version).map_err(&failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(&failed)?;
+    connection.pragma_update(None, "cache_size", -1024).map_err(&failed)?;
+    Ok(connection)
 }
 
 impl Reader {
     /// Opens a database that a server may be writing to. One of an older version, which no server of this release has
     /// opened yet, is shown as if it had this release's tables; the file is left alone.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = StoreError::database(path);
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(&failed)?;
-        let version = schema::check(&connection, path)?;
-        schema::show_as_current(&connection, version).map_err(&failed)?;
-        connection.pragma_update(None, "query_only", true).map_err(&failed)?;
-        connection.pragma_update(None, "cache_size", -1024).map_err(&failed)?;
-        Ok(Self::of(connection, path))
+        Self::by(connect, path)
     }
 
     /// [`Self::open`] for a file that nobody writes to, without creating anything beside it.
     pub fn open_immutable(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self::of(schema::open_immutable(path)?, path))
+        Self::by(schema::open_immutable, path)
     }
 
-    fn of(connection: Connection, path: &Path) -> Self {
-        Self { connection: Mutex::new(connection), path: path.to_owned() }
+    fn by(connect: fn(&Path) -> Result<Connection, StoreError>, path: &Path) -> Result<Self, StoreError> {
+        let reader = Self { idle: Mutex::default(), connect, path: path.to_owned() };
+        // At once, so that a file that cannot be read is known now.
+        let first = reader.take()?;
+        reader.give_back(first);
+        Ok(reader)
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle().pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let connection = (self.connect)(&self.path)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < KEPT {
+            idle.push(connection);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        // Changed by single calls only: a panic elsewhere leaves it whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Runs a query. Keep it short: others wait for this connection.
+    /// Runs a query.
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        // A reader that panicked has left nothing behind in a connection that only reads.
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        read(&connection).map_err(StoreError::database(&self.path))
+        let connection = self.take()?;
+        let outcome = read(&connection).map_err(StoreError::database(&self.path));
+        self.give_back(connection);
+        outcome
     }
 
-    /// Runs queries that all see one moment, whatever is written meanwhile. They must not keep the connection for
-    /// long: until they are done the write-ahead log cannot be used anew.
+    /// Runs queries that all see one moment, whatever is written meanwhile. Until they are done the write-ahead log
+    /// cannot be used anew: it grows for as long.
     pub(super) fn at_one_moment<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ends when dropped, even if `read` panics.
-        let transaction = connection.unchecked_transaction().map_err(StoreError::database(&self.path))?;
-        read(&transaction)
+        let connection = self.take()?;
+        let outcome = {
+            // Ends when dropped, even if `read` panics.
+            let transaction = connection.unchecked_transaction().map_err(StoreError::database(&self.path))?;
+            read(&transaction)
+        };
+        self.give_back(connection);
+        outcome
     }
 
     /// A real query against the tables: an error if the database does not answer or is not of this release's version.
@@ -92,6 +136,11 @@ impl Reader {
         self.read(|connection| {
             connection.query_row("SELECT count(*) FROM boards WHERE deleted IS NULL", [], |row| row.get(0))
         })
+    }
+
+    /// Whether nothing was ever put on a board, deleted ones included.
+    pub fn is_untouched(&self) -> Result<bool, StoreError> {
+        self.read(|connection| connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM boards)", [], |row| row.get(0)))
     }
 
     /// The life of this database: another one after a restore.

@@ -44,7 +44,7 @@ impl Bench {
     }
 
     pub fn number(&self, sql: &str) -> i64 {
-        self.store.history.read(|connection| connection.query_row(sql, [], |row| row.get(0))).unwrap()
+        self.store.reader.read(|connection| connection.query_row(sql, [], |row| row.get(0))).unwrap()
     }
 }
 

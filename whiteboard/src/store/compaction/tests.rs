@@ -15,7 +15,7 @@ fn text(reader: &Reader) -> (u64, String) {
 
 fn fold(bench: &Bench, before: i64, slack: i64) -> u64 {
     let cut = Cut { before, slack };
-    let boards = bench.store.history.read(|connection| old(connection, cut)).unwrap();
+    let boards = bench.store.reader.read(|connection| old(connection, cut)).unwrap();
     boards.iter().map(|board| bench.store.fold(board, cut).unwrap().operations).sum()
 }
 
@@ -61,7 +61,7 @@ fn what_came_after_something_new_is_new() {
 #[test]
 fn a_snapshot_that_the_base_has_overtaken_goes() {
     let bench = board(10);
-    let body = |seq| bench.store.history.past::<State>(&physics(), super::super::history::When::Seq(seq)).unwrap();
+    let body = |seq| bench.store.reader.past::<State>(&physics(), super::super::history::When::Seq(seq)).unwrap();
     for (snapshot, kept) in [(3, 0), (6, 1)] {
         bench.store.writer.snapshot(physics(), snapshot, body(snapshot).state.encode());
         bench.sql("SELECT 1");
@@ -88,11 +88,11 @@ fn deleted_boards_and_those_of_other_releases_are_left_alone() {
 fn killed_between_any_two_steps_the_board_is_whole() {
     let bench = board(500);
     let before = text(&bench.store.reader);
-    let boards = bench.store.history.read(|connection| old(connection, Cut { before: 450_001, slack: 0 })).unwrap();
+    let boards = bench.store.reader.read(|connection| old(connection, Cut { before: 450_001, slack: 0 })).unwrap();
     let cut = Cut { before: 450_001, slack: 0 };
     let base = bench
         .store
-        .history
+        .reader
         .at_one_moment(|connection| {
             let visit = MakeBase { connection, board: boards[0].id, cut };
             Ok::<_, StoreError>(dialects::visit(&boards[0].dialect, visit))
@@ -182,9 +182,9 @@ proptest! {
             prop_assert_eq!((loaded.seq, loaded.state.encode()), (last, state.encode()));
             prop_assert_eq!(bench.store.reader.examine().unwrap().operations, last);
             if last > 0 {
-                let timeline = bench.store.history.timeline(&physics(), 500).unwrap();
+                let timeline = bench.store.reader.timeline(&physics(), 500).unwrap();
                 for seq in timeline.first..=last {
-                    let then = bench.store.history.past::<State>(&physics(), super::super::history::When::Seq(seq));
+                    let then = bench.store.reader.past::<State>(&physics(), super::super::history::When::Seq(seq));
                     prop_assert_eq!(&then.unwrap().state.encode(), &past[usize::try_from(seq).unwrap()], "after {}", seq);
                 }
             }

@@ -16,7 +16,7 @@ fn board(count: u64) -> Bench {
 }
 
 fn count(bench: &Bench, when: When) -> Result<u64, String> {
-    let past = bench.store.history.past::<State>(&physics(), when).map_err(|error| error.to_string())?;
+    let past = bench.store.reader.past::<State>(&physics(), when).map_err(|error| error.to_string())?;
     assert_eq!(past.state.count(), past.seq, "one stroke an operation");
     Ok(past.seq)
 }
@@ -29,7 +29,7 @@ fn a_board_can_be_looked_at_after_each_operation() {
     }
     assert_eq!(count(&bench, When::Now), Ok(5));
     assert_eq!(count(&bench, When::Seq(6)), Err("The board has no operation 6.".into()));
-    let unknown = bench.store.history.past::<State>(&BoardName::classroom("unknown"), When::Now);
+    let unknown = bench.store.reader.past::<State>(&BoardName::classroom("unknown"), When::Now);
     assert!(matches!(unknown, Err(HistoryError::UnknownBoard(_))));
 }
 
@@ -42,14 +42,14 @@ fn a_time_means_what_was_there_then() {
     let empty = Bench::new();
     block_on(empty.store.create(crate::store::registry::NewBoard { id: Some("a".into()), ..Default::default() }, 9))
         .unwrap();
-    let past = empty.store.history.past::<crate::board::scene::state::State>(&BoardName::board("a"), When::Time(5));
+    let past = empty.store.reader.past::<crate::board::scene::state::State>(&BoardName::board("a"), When::Time(5));
     assert_eq!(past.unwrap().seq, 0);
 }
 
 #[test]
 fn a_snapshot_behind_the_moment_is_not_used() {
     let bench = board(5);
-    let past = bench.store.history.past::<State>(&physics(), When::Seq(3)).unwrap();
+    let past = bench.store.reader.past::<State>(&physics(), When::Seq(3)).unwrap();
     bench.store.writer.snapshot(physics(), 3, past.state.encode());
     bench.sql("SELECT 1");
     for seq in 0..=5 {
@@ -60,14 +60,14 @@ fn a_snapshot_behind_the_moment_is_not_used() {
 #[test]
 fn what_was_folded_cannot_be_looked_at_any_more() {
     let bench = board(5);
-    let body = bench.store.history.past::<State>(&physics(), When::Seq(3)).unwrap().state.encode();
+    let body = bench.store.reader.past::<State>(&physics(), When::Seq(3)).unwrap().state.encode();
     bench.sql(&format!(
         "INSERT INTO bases SELECT id, 3, 3000, '{body}' FROM boards; DELETE FROM operations WHERE seq < 4"
     ));
     assert!(count(&bench, When::Seq(2)).unwrap_err().contains("The earliest moment is after operation 3."));
     assert_eq!((count(&bench, When::Seq(3)), count(&bench, When::Seq(4))), (Ok(3), Ok(4)));
     assert_eq!((count(&bench, When::Time(0)), count(&bench, When::Time(4000))), (Ok(3), Ok(4)));
-    let timeline = bench.store.history.timeline(&physics(), 10).unwrap();
+    let timeline = bench.store.reader.timeline(&physics(), 10).unwrap();
     let seqs: Vec<u64> = timeline.moments.iter().map(|moment| moment.seq).collect();
     assert_eq!((timeline.first, timeline.last, seqs), (3, 5, vec![4, 5]));
 }
@@ -82,13 +82,13 @@ fn a_timeline_is_thinned_evenly_and_ends_with_the_last_operation() {
         (3, vec![3, 6, 10]),
         (1, vec![10]),
     ] {
-        let timeline = bench.store.history.timeline(&physics(), most).unwrap();
+        let timeline = bench.store.reader.timeline(&physics(), most).unwrap();
         let seqs: Vec<u64> = timeline.moments.iter().map(|moment| moment.seq).collect();
         assert_eq!(seqs, expected);
         assert_eq!(timeline.moments.iter().map(|moment| moment.count).sum::<u64>(), 10, "each operation counts once");
         assert!(timeline.moments.iter().all(|moment| moment.time == i64::try_from(moment.seq).unwrap() * 1000));
     }
-    let unknown = bench.store.history.timeline(&BoardName::board("physics"), 5);
+    let unknown = bench.store.reader.timeline(&BoardName::board("physics"), 5);
     assert!(matches!(unknown, Err(HistoryError::UnknownBoard(_))));
 }
 
@@ -113,7 +113,7 @@ fn a_version_outlives_the_operations_it_was_made_of() {
     bench.store.name_version(&physics(), When::Now, "End", None).unwrap();
     bench.sql("DELETE FROM operations WHERE seq < 5; INSERT INTO bases SELECT id, 4, 0, '' FROM boards");
     assert_eq!(count(&bench, When::Version(version.id)), Ok(2));
-    let versions = bench.store.history.versions(&physics()).unwrap();
+    let versions = bench.store.reader.versions(&physics()).unwrap();
     let names: Vec<_> = versions.iter().map(|version| (version.name.as_str(), version.author.as_deref())).collect();
     assert_eq!(names, [("Homework", Some("Ada")), ("End", None)]);
     block_on(bench.store.delete_version(&physics(), version.id)).unwrap();
@@ -122,7 +122,7 @@ fn a_version_outlives_the_operations_it_was_made_of() {
         Err(HistoryError::UnknownVersion(_))
     ));
     assert!(matches!(
-        bench.store.history.past::<State>(&physics(), When::Version(version.id)),
+        bench.store.reader.past::<State>(&physics(), When::Version(version.id)),
         Err(HistoryError::UnknownVersion(_))
     ));
 }

@@ -1,0 +1,200 @@
+//! Images of boards: streamed to a temporary file while they are counted and hashed, then kept in the database.
+
+use super::access::bearer;
+use super::answer::Refused;
+use super::{Api, blocking, sniff};
+use crate::board::core;
+use crate::store::disk::{self, Temporary};
+use crate::store::files::Incoming;
+use crate::store::registry::is_id;
+use crate::store::{BoardName, Reader};
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+/// Between two pieces of what a client sends.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Disk space that stays free beyond an image, so that drawing goes on.
+const SPARE: u64 = 16 << 20;
+
+/// Scripts in an SVG never run, whoever opens it; styles inside of it count.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+/// What came.
+struct Received {
+    file: Temporary,
+    sha256: [u8; 32],
+    bytes: u64,
+    head: Vec<u8>,
+}
+
+/// `PUT /api/boards/{board}/files/{file}`
+pub async fn put(
+    State(api): State<Api>,
+    Path((board, file)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let board = super::native(&board)?;
+    if !is_id(&file) {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "file",
+            "An image's id has 1 to 64 of the characters A-Z a-z 0-9 _ and -.",
+        ));
+    }
+    check(request.headers(), api.files.file)?;
+    if api.rooms.is_full() {
+        return Err(core::Refusal::DiskFull.into());
+    }
+    // Few at a time: each has a file on the disk, and pieces in the queue of the writer.
+    let Ok(_turn) = api.uploading.acquire().await else { return Err(Refused::internal(&"the server is ending")) };
+    let received = receive(&api, request.into_body().into_data_stream()).await?;
+    let mime = sniff::image(&received.head).ok_or_else(|| {
+        let sentence = "This is no image that boards can show. Send PNG, JPEG, GIF, WebP, AVIF, BMP, ICO or SVG.";
+        Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "file", sentence)
+    })?;
+    let kept = blocking(move || {
+        let incoming = Incoming { path: received.file.path(), sha256: received.sha256, bytes: received.bytes, mime };
+        Ok(api.store.keep_file(&api.uploads, &board, &file, &incoming, api.files)?)
+    })
+    .await?;
+    Ok(super::json(StatusCode::OK, &json!({ "bytes": kept.bytes, "type": kept.mime, "sha256": hex(&kept.sha256) })))
+}
+
+/// What the head of a request tells already.
+fn check(headers: &HeaderMap, limit: u64) -> Result<(), Refused> {
+    if bearer(headers).is_none_or(|key| !(16..=128).contains(&key.chars().count())) {
+        return Err(Refused::new(
+            StatusCode::UNAUTHORIZED,
+            "key",
+            "Send your key of 16 to 128 characters: `Authorization: Bearer <key>`.",
+        ));
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if !text(header::CONTENT_TYPE).is_some_and(|kind| kind.to_ascii_lowercase().starts_with("image/")) {
+        return Err(Refused::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "file",
+            "Only images are kept. Send the image's bytes with its `Content-Type: image/…`.",
+        ));
+    }
+    match text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > limit => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(limit: u64) -> Refused {
+    let sentence = format!("An image may have {limit} bytes. Make it smaller.");
+    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence)
+}
+
+/// Writes what comes to a temporary file.
+async fn receive(api: &Api, mut body: BodyDataStream) -> Result<Received, Refused> {
+    let limit = api.files.file;
+    disk::require(&api.data, limit.saturating_add(SPARE))?;
+    let file = Temporary::new(&api.data);
+    let failed = |error: std::io::Error| Refused::internal(&error);
+    let mut output = tokio::fs::File::create(file.path()).await.map_err(failed)?;
+    let (mut hash, mut bytes, mut head) = (Sha256::new(), 0_u64, Vec::new());
+    loop {
+        let piece = match tokio::time::timeout(SILENCE, body.next()).await {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => {
+                let sentence = "The image did not come whole. Send it again.";
+                return Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "file", sentence));
+            }
+        };
+        bytes += piece.len() as u64;
+        if bytes > limit {
+            return Err(too_large(limit));
+        }
+        hash.update(&piece);
+        head.extend_from_slice(&piece[..piece.len().min(sniff::HEAD - head.len())]);
+        output.write_all(&piece).await.map_err(failed)?;
+    }
+    output.flush().await.map_err(failed)?;
+    Ok(Received { file, sha256: hash.finalize().into(), bytes, head })
+}
+
+/// `GET /api/boards/{board}/files/{file}`
+pub async fn get(
+    State(api): State<Api>,
+    Path((board, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let board = super::native(&board)?;
+    let (reader, name) = (api.store.reader.clone(), file.clone());
+    let found = blocking(move || Ok(reader.file(&board, &name)?)).await?;
+    let Some(kept) = found else {
+        let sentence = format!("The board has no image {file:?}.");
+        return Err(Refused::new(StatusCode::NOT_FOUND, "file", sentence));
+    };
+    let tag = format!("\"{}\"", hex(&kept.sha256));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+    // The same id never means other bytes.
+    let shared = [
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+    ];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, shared).into_response());
+    }
+    let own = [(header::CONTENT_TYPE, kept.mime.clone()), (header::CONTENT_LENGTH, kept.bytes.to_string())];
+    Ok((shared, own, Body::from_stream(pieces(api.store.reader.clone(), kept.id))).into_response())
+}
+
+/// The bytes, a piece at a time, as fast as the client takes them.
+fn pieces(reader: Arc<Reader>, file: i64) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
+    futures_util::stream::unfold((reader, file, 0), async |(reader, id, n)| {
+        let from = reader.clone();
+        let piece = tokio::task::spawn_blocking(move || from.piece(id, n)).await;
+        match piece.map_err(std::io::Error::other).and_then(|piece| piece.map_err(std::io::Error::other)) {
+            Ok(None) => None,
+            Ok(Some(piece)) => Some((Ok(Bytes::from(piece)), (reader, id, n + 1))),
+            // The connection ends early, and with that the client knows.
+            Err(error) => Some((Err(error), (reader, id, n))),
+        }
+    })
+}
+
+/// An image that came inside a drawing.
+pub fn keep(api: &Api, board: &BoardName, id: &str, bytes: &[u8]) -> Result<(), Refused> {
+    let refused = |reason: &str| {
+        Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "file", format!("The image {id:?} of the file {reason}."))
+    };
+    if !is_id(id) {
+        return Err(refused("has an id with other characters than A-Z a-z 0-9 _ and -, or more than 64"));
+    }
+    if bytes.len() as u64 > api.files.file {
+        return Err(too_large(api.files.file));
+    }
+    let mime =
+        sniff::image(&bytes[..bytes.len().min(sniff::HEAD)]).ok_or_else(|| refused("is none that boards can show"))?;
+    disk::require(&api.data, bytes.len() as u64 + SPARE)?;
+    let file = Temporary::new(&api.data);
+    std::fs::write(file.path(), bytes).map_err(|error| Refused::internal(&error))?;
+    let sha256 = Sha256::digest(bytes).into();
+    let incoming = Incoming { path: file.path(), sha256, bytes: bytes.len() as u64, mime };
+    api.store.keep_file(&api.uploads, board, id, &incoming, api.files)?;
+    Ok(())
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    let half =
+        |range: std::ops::Range<usize>| digest[range].iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+    format!("{:032x}{:032x}", half(0..16), half(16..32))
+}

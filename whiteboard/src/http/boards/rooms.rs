@@ -1,0 +1,21 @@
+//! The API's way into boards that are in use: it changes a board as one of its clients does, so that everybody sees it
+//! at once and it stands in the log.
+
+use super::answer::Refused;
+use crate::board::core::{Closed, Refusal};
+use crate::board::scene::action::What;
+use crate::store::BoardName;
+use futures_util::future::BoxFuture;
+
+/// What the API needs of the rooms.
+pub trait Rooms: Send + Sync + 'static {
+    /// Has a native board changed, in order. The number of the board's last operation, once all of it is on disk; at
+    /// the first refusal the rest is not tried.
+    fn change(&self, board: BoardName, what: Vec<What>) -> BoxFuture<'_, Result<u64, Refused>>;
+    /// Disconnects everybody from a board.
+    fn close(&self, board: &BoardName, reason: Closed);
+    /// Whether one more board may begin, while there are `boards`.
+    fn may_begin_board(&self, boards: u64) -> Result<(), Refusal>;
+    /// Whether changes are refused because the disk is full.
+    fn is_full(&self) -> bool;
+}

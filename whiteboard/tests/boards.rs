@@ -1,0 +1,151 @@
+//! The HTTP API of boards, on the real server: what it does through the rooms, and what is there after a restart.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Server;
+use support::http::{Answer, request};
+
+async fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    request(server.port, method, path, &[("content-type", "application/json")], &body).await
+}
+
+fn rectangle(id: &str) -> Value {
+    json!({ "id": id, "type": "rectangle", "x": 1.50, "y": 2, "width": 30, "height": 40, "version": 1, "versionNonce": 5 })
+}
+
+fn drawing(ids: &[&str]) -> Value {
+    let elements: Vec<Value> = ids.iter().map(|id| rectangle(id)).collect();
+    json!({ "type": "excalidraw", "version": 2, "elements": elements, "appState": { "viewBackgroundColor": "#abcdef" } })
+}
+
+async fn elements(server: &Server, path: &str) -> usize {
+    let answer = ask(server, "GET", path, &Value::Null).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.json()["elements"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn a_board_lives_through_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let made = ask(&server, "POST", "/api/boards/import?id=physics&title=Optics", &drawing(&["a", "b"])).await;
+    assert_eq!((made.status, &made.json()["imported"]["elements"]), (201, &json!(2)), "{}", made.body);
+    assert_eq!(elements(&server, "/api/boards/physics/export.excalidraw").await, 2);
+    assert_eq!(ask(&server, "POST", "/api/boards/physics/import", &drawing(&["c"])).await.status, 200);
+    let timeline = ask(&server, "GET", "/api/boards/physics/history", &Value::Null).await.json();
+    let first = timeline["moments"][0]["seq"].as_u64().unwrap();
+    assert_eq!(elements(&server, &format!("/api/boards/physics/history/{first}")).await, 2);
+    assert_eq!(elements(&server, "/api/boards/physics/export.excalidraw").await, 3);
+
+    let back = ask(&server, "POST", &format!("/api/boards/physics/history/{first}/restore"), &Value::Null).await;
+    assert_eq!(back.status, 200, "{}", back.body);
+    assert!(back.json()["seq"].as_u64().unwrap() > timeline["last"].as_u64().unwrap(), "it is a new operation");
+    assert_eq!(elements(&server, "/api/boards/physics/export.excalidraw").await, 2);
+
+    assert_eq!(ask(&server, "PATCH", "/api/boards/physics", &json!({ "title": "Light" })).await.status, 204);
+    let kept = ask(&server, "POST", "/api/boards/physics/versions", &json!({ "name": "Homework" })).await;
+    assert_eq!(kept.status, 201);
+    drop(server);
+
+    let server = Server::start(data.path(), &[]);
+    let facts = ask(&server, "GET", "/api/boards/physics", &Value::Null).await.json();
+    assert_eq!((&facts["title"], &facts["kind"]), (&json!("Light"), &json!("board")));
+    let whole = ask(&server, "GET", "/api/boards/physics/export.excalidraw", &Value::Null).await.json();
+    assert_eq!(whole["elements"].as_array().unwrap().len(), 2);
+    assert_eq!(whole["appState"]["viewBackgroundColor"], "#abcdef");
+    let path = format!("/api/boards/physics/versions/{}", kept.json()["id"]);
+    assert_eq!(elements(&server, &path).await, 2);
+}
+
+#[tokio::test]
+async fn a_deleted_board_takes_nothing_and_comes_back_whole() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    ask(&server, "POST", "/api/boards/import?id=a", &drawing(&["x"])).await;
+    assert_eq!(ask(&server, "DELETE", "/api/boards/a", &Value::Null).await.status, 204);
+    for (method, path, body) in [
+        ("GET", "/api/boards/a", Value::Null),
+        ("POST", "/api/boards/a/import", drawing(&["y"])),
+        ("PATCH", "/api/boards/a", json!({ "title": "T" })),
+    ] {
+        let refused = ask(&server, method, path, &body).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (410, &json!("deleted-board")), "{method} {path}");
+    }
+    assert_eq!(ask(&server, "POST", "/api/boards/a/restore", &Value::Null).await.status, 204);
+    assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 1);
+    assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&["y"])).await.status, 200);
+    assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 2);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_retention_is_folded_while_people_draw() {
+    let data = tempfile::tempdir().unwrap();
+    // Everything is old after a hundredth of a second.
+    let server = Server::start(data.path(), &["--history-days", "0.0000001", "--upkeep-every", "0.01"]);
+    ask(&server, "POST", "/api/boards", &json!({ "id": "a" })).await;
+    for n in 0..20 {
+        let one = drawing(&[&format!("e{n}")]);
+        assert_eq!(ask(&server, "POST", "/api/boards/a/import", &one).await.status, 200);
+    }
+    ask(&server, "POST", "/api/boards/a/versions", &json!({ "name": "Twenty" })).await;
+    // Folded sooner or later, never anything else than the same board.
+    loop {
+        let timeline = ask(&server, "GET", "/api/boards/a/history", &Value::Null).await.json();
+        assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 20);
+        if timeline["first"] == timeline["last"] {
+            break;
+        }
+    }
+    let early = ask(&server, "GET", "/api/boards/a/history/1", &Value::Null).await;
+    assert_eq!((early.status, &early.json()["code"]), (410, &json!("unknown-seq")));
+    drop(server);
+    let server = Server::start(data.path(), &[]);
+    assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 20);
+    let versions = ask(&server, "GET", "/api/boards/a/versions", &Value::Null).await.json();
+    assert_eq!(elements(&server, &format!("/api/boards/a/versions/{}", versions["versions"][0]["id"])).await, 20);
+    assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&["more"])).await.status, 200);
+    assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 21);
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_folding_nothing_acknowledged_is_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let path = data.path().to_str().unwrap().to_owned();
+    let (mut least, mut most) = (0, 0);
+    for (round, kill_after) in [1, 4, 2, 7, 3].into_iter().enumerate() {
+        let server = Server::start(data.path(), &["--history-days", "0.0000001", "--upkeep-every", "0.001"]);
+        if round == 0 {
+            ask(&server, "POST", "/api/boards", &json!({ "id": "a" })).await;
+        }
+        let found = elements(&server, "/api/boards/a/export.excalidraw").await;
+        assert!((least..=most).contains(&found), "round {round}: {found} of {least} to {most}");
+        least = found;
+        let (acknowledged, mut count) = tokio::sync::mpsc::unbounded_channel();
+        let port = server.port;
+        let drawing_on = tokio::spawn(async move {
+            loop {
+                // The last of these ends with the server.
+                let one = drawing(&["one"]).to_string();
+                let answer = request(port, "POST", "/api/boards/a/import", &[], &one).await;
+                assert_eq!(answer.status, 200, "{}", answer.body);
+                let _ = acknowledged.send(());
+            }
+        });
+        for _ in 0..kill_after {
+            count.recv().await.unwrap();
+        }
+        drop(server);
+        assert!(drawing_on.await.is_err(), "the server is gone");
+        least += kill_after;
+        while count.recv().await.is_some() {
+            least += 1;
+        }
+        // One more may be on disk whose answer did not come.
+        most = least + 1;
+        let verified = support::run(&["verify", &path]);
+        assert!(verified.status.success(), "round {round}: {}", support::said(&verified));
+    }
+}
