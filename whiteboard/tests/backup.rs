@@ -102,7 +102,7 @@ async fn a_site_backed_up_while_people_draw_comes_back_whole() {
     assert_eq!(names(&site.path("backups")), [format!("{name}.db"), format!("{name}.json")]);
     let manifest: Value =
         serde_json::from_str(&std::fs::read_to_string(site.path(&format!("backups/{name}.json"))).unwrap()).unwrap();
-    assert_eq!((&manifest["schema"], manifest["sha256"].as_str().map(str::len)), (&1.into(), Some(64)));
+    assert_eq!((&manifest["schema"], manifest["sha256"].as_str().map(str::len)), (&2.into(), Some(64)));
     verify(Path::new(&site.path("backups")));
     verify(Path::new(&site.path("data")));
 
