@@ -8,6 +8,7 @@ pub enum Group {
     Unit,
     Generated,
     Charts,
+    Web,
     ApiServer,
     Cluster,
 }
@@ -54,6 +55,12 @@ pub const ALL: &[Entry] = &[
         group: Group::Charts,
         name: "charts",
         proves: "the charts lint and render, and their pods pass Pod Security `restricted`",
+        needs_cluster: false,
+    },
+    Entry {
+        group: Group::Web,
+        name: "web",
+        proves: "the web client's parts agree under random lessons, and people in real browsers draw together",
         needs_cluster: false,
     },
     Entry {

@@ -29,6 +29,7 @@ pub mod kubectl;
 pub mod node;
 pub mod node_health;
 pub mod node_image;
+pub mod npm;
 pub mod packages;
 pub mod process;
 pub mod product;
@@ -38,6 +39,7 @@ pub mod registry;
 pub mod suite;
 pub mod up;
 pub mod versions;
+pub mod web;
 
 /// The top folder of the checkout that this was started from.
 ///

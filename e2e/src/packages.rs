@@ -41,10 +41,23 @@ const WITH_PODMAN: &[(&str, &str)] = &[
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
 ];
 
+/// Only for the tests of the web client. A font, for what pages write themselves.
+const BROWSER: &[(&str, &str)] =
+    &[("/usr/bin/chromium", "chromium"), ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core")];
+
 /// Installs what is missing for this provider.
 pub fn ensure(cache: &Cache, provider: &Provider) -> Result<(), PackageError> {
     let podman: &[_] = if provider.kind() == Kind::Podman { WITH_PODMAN } else { &[] };
-    let missing = missing(&[ALWAYS, podman], process::on_path);
+    install(cache, &[ALWAYS, podman])
+}
+
+/// Installs a browser, unless `CHROMIUM` names one.
+pub fn ensure_browser(cache: &Cache) -> Result<(), PackageError> {
+    if std::env::var_os("CHROMIUM").is_some() { Ok(()) } else { install(cache, &[BROWSER]) }
+}
+
+fn install(cache: &Cache, tables: &[&[Pair]]) -> Result<(), PackageError> {
+    let missing = missing(tables, process::on_path);
     if missing.is_empty() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::images::Loaded;
 use crate::kubectl::Kubectl;
 use crate::progress::{say, spoken};
 use crate::provider::{Kind, Provider};
-use crate::{components, node, process};
+use crate::{components, node, process, web};
 
 /// The namespace of the operator.
 pub const NAMESPACE: &str = "whiteboard-system";
@@ -81,6 +81,11 @@ pub fn images(cache: &Cache, provider: &Provider, profile: Profile) -> anyhow::R
     Ok(Tags { operator: tag_of(&OPERATOR)?, server: tag_of(&SERVER)? })
 }
 
+/// The server's program as the cluster runs it.
+pub fn server(cache: &Cache) -> anyhow::Result<PathBuf> {
+    Ok(programs(cache, Profile::Cluster)?.join(SERVER.program))
+}
+
 fn dockerfile() -> PathBuf {
     crate::repository().join("charts/Dockerfile")
 }
@@ -90,8 +95,9 @@ fn target() -> String {
     format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
-/// Builds the static programs and gives their folder.
+/// Builds the web client and the static programs, and gives the programs' folder.
 fn programs(cache: &Cache, profile: Profile) -> anyhow::Result<PathBuf> {
+    web::build(cache)?;
     let target = target();
     let mut cargo = Command::new("cargo");
     cargo

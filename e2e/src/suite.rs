@@ -10,7 +10,7 @@ use crate::process::{self, ProcessError};
 use crate::product::Profile;
 use crate::progress::{say, spoken};
 use crate::up::{self, Extent};
-use crate::{charts, clients, components, dependencies, down};
+use crate::{charts, clients, components, dependencies, down, product, web};
 
 /// What became of a group.
 #[derive(Debug)]
@@ -108,6 +108,11 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
         Group::Unit => process::shown(&cargo(&["test", "--quiet", "--workspace"]))?,
         Group::Generated => generated()?,
         Group::Charts => charts::check(&Cache::locate()?)?,
+        Group::Web => {
+            let cache = Cache::locate()?;
+            web::unit_tests(&cache)?;
+            web::browser_tests(&cache, &product::server(&cache)?)?;
+        }
         Group::ApiServer => {
             let cache = Cache::locate()?;
             for component in [&components::KUBE, &components::OLDEST_API_SERVER] {
