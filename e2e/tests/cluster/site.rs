@@ -23,6 +23,15 @@ pub fn cluster() -> &'static Cluster {
     })
 }
 
+/// Whether the node can be looked into; where not, says what is left out for that.
+pub fn has_own_node(what: &str) -> bool {
+    let own = cluster().is_ours();
+    if !own {
+        println!("Not run: {what} needs the node that `e2e/up` made, and another cluster is used.");
+    }
+    own
+}
+
 /// Where the ingress controller answers.
 fn address() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
