@@ -1,14 +1,19 @@
 //! Putting the server together, and taking it apart again.
 
+mod watch;
+
 use crate::accounts::Accounts;
 use crate::board::canvas::Canvas;
 use crate::board::classroom::{Classroom, Event};
-use crate::board::core::Limits;
 use crate::http::admin::Admin;
 use crate::http::health::Health;
+use crate::http::listener::{self, Config};
 use crate::http::{self, Public, boards};
-use crate::limits::{Gate, connections::Connections};
-use crate::metrics::{Metrics, Statistics, resident_bytes};
+use crate::limits::address::Networks;
+use crate::limits::connections::Connections;
+use crate::limits::space::Space;
+use crate::limits::{Gate, files};
+use crate::metrics::Metrics;
 use crate::protocol::classroom;
 use crate::protocol::collabcanvas::{self, socket::Collab};
 use crate::protocol::engineio::registry::Registry;
@@ -21,12 +26,10 @@ use crate::store::files::{FileLimits, Uploads};
 use crate::store::maintenance::Maintenance;
 use crate::store::{BoardName, DataLock, Store, StoreError, disk};
 use axum::Router;
-use axum::serve::ListenerExt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,8 +41,11 @@ const TELLING: Duration = Duration::from_secs(6);
 const FINISHING: Duration = Duration::from_secs(2);
 const ANSWERING: Duration = Duration::from_secs(1);
 
-/// Between two lines of statistics in the log.
-const STATISTICS: Duration = Duration::from_mins(1);
+/// Connections beyond those of clients: pages, health checks, requests of the API.
+const HTTP_SPARE: usize = 512;
+
+/// Connections to the admin port.
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Why the server could not start or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let start = Instant::now();
     let mut signals = StopSignals::listen()?;
     let origins = settings.origins().map_err(ServeError::Setting)?;
+    let (gate, port, admin_port) = ports(&settings)?;
     let lock = tokio::select! {
         lock = take_lock(&settings) => lock?,
         signal = signals.next() => {
@@ -87,13 +94,16 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     )?;
     let boards = store.reader.boards()?;
     let health = Arc::new(Health::new(store.reader.clone()));
+    let space = Arc::new(Space::new(settings.limits.marks()));
+    watch::look_at_disk(&space, &settings.data);
+    watch::begin_month(&metrics, &store, settings.limits.egress_limit_bytes)?;
     let undo_events = settings.undo_events;
     let ground = Ground {
         store: store.clone(),
         timing: settings.room_timing(),
-        limits: Limits::default(),
+        limits: settings.limits.board(),
         epoch: store.reader.epoch()?.into(),
-        space: Arc::default(),
+        space: space.clone(),
         metrics: metrics.clone(),
     };
     let native = Arc::new(Live::new(&ground, settings.limits.native_rate(), settings.native_timing()));
@@ -103,16 +113,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         Hub::new(Shared::<Canvas> { ground: ground.clone(), encoder: Arc::new(collabcanvas::encode::frame) });
     let hub = Hub::new(Shared::<Classroom> { ground, encoder });
     let origins = Arc::new(origins);
-    let trusted = settings.trusted_proxies().map_err(ServeError::Setting)?;
-    let limits = &settings.limits;
-    let gate = Gate::new(trusted, Connections::new(limits.max_connections, limits.max_connections_per_address));
     let collab = Arc::new(Collab {
         rate: settings.limits.canvas_message_rate,
         ping_interval: settings.ping_interval,
         ping_timeout: settings.ping_timeout,
         ..Collab::new(canvases.clone(), accounts)
     });
-    let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), metrics.clone()));
+    let rate = settings.limits.classroom_rate();
+    let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), rate, metrics.clone()));
     let (uploads, kept) = (Uploads::default(), settings.limits.board());
     let (classrooms, drawn_together) = (hub.clone(), canvases.clone());
     let rooms = boards::live::Live::new(native.hub.clone())
@@ -140,7 +148,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
             reader: store.reader.clone(),
             health: health.clone(),
             origins: origins.clone(),
-            gate,
+            gate: gate.clone(),
             metrics: metrics.clone(),
         },
         health: health.clone(),
@@ -148,10 +156,15 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         https_redirect: settings.https_redirect,
         frame_ancestors: settings.frame_ancestors.clone(),
         boards: boards_api,
+        gate,
+        metrics: metrics.clone(),
     });
-    let statistics = tokio::spawn(log_statistics(metrics.clone()));
+    let statistics = tokio::spawn(watch::tell_statistics(metrics.clone(), store.clone()));
+    let disk = tokio::spawn(watch::watch_disk(space.clone(), settings.data.clone()));
     let admin = http::admin(Admin {
-        metrics,
+        metrics: metrics.clone(),
+        space,
+        start,
         reader: store.reader.clone(),
         health: health.clone(),
         data: settings.data.clone(),
@@ -160,8 +173,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
 
     let (no_more_clients, no_more) = (CancellationToken::new(), CancellationToken::new());
-    let (public_address, public) = listen(settings.port, public, &no_more_clients).await?;
-    let (admin_address, admin) = listen(settings.admin_port, admin, &no_more).await?;
+    let (public_address, public) = listen(settings.port, public, port, &no_more_clients).await?;
+    let (admin_address, admin) = listen(settings.admin_port, admin, admin_port, &no_more).await?;
     tracing::info!(
         address = %public_address,
         admin = %admin_address,
@@ -178,6 +191,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     let stopping = Instant::now();
     statistics.abort();
+    disk.abort();
     health.stop();
     no_more_clients.cancel();
     let told = tokio::join!(registry.shutdown(TELLING), native.shutdown(TELLING), collab.shutdown(TELLING));
@@ -188,6 +202,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     if tokio::time::timeout(FINISHING, finishing).await.is_err() {
         tracing::warn!("some boards did not leave memory in time; what was acknowledged is on disk");
     }
+    watch::keep_month(&metrics, &store).await;
     store.writer.close().await;
     // Without a writer it ends by itself, once it has read what it is just reading.
     let _ = tokio::time::timeout(ANSWERING, tokio::task::spawn_blocking(move || drop(maintenance))).await;
@@ -209,52 +224,39 @@ async fn take_lock(settings: &Settings) -> Result<DataLock, ServeError> {
     Ok(taking.await.map_err(io::Error::other)??)
 }
 
-/// Writes a line of statistics from time to time; none while nothing happens.
-async fn log_statistics(metrics: Arc<Metrics>) {
-    let mut last = Statistics::default();
-    loop {
-        tokio::time::sleep(STATISTICS).await;
-        let now = metrics.statistics();
-        if now != last {
-            tracing::info!(
-                connections = now.connections,
-                boards = now.boards,
-                operations = now.operations,
-                deliveries = now.deliveries,
-                memory_bytes = resident_bytes(),
-                "statistics"
-            );
-            last = now;
-        }
+/// The gate for clients, and what the public and the admin port allow, as far as the system lets so many files be open.
+fn ports(settings: &Settings) -> Result<(Gate, Config, Config), ServeError> {
+    let limits = &settings.limits;
+    let proxies = settings.trusted_proxies().map_err(ServeError::Setting)?;
+    let files = files::raise();
+    let wished = limits.max_connections;
+    let sockets = files::affordable(wished.saturating_mul(2).saturating_add(HTTP_SPARE), files);
+    let connections = wished.min(sockets / 2);
+    if connections < wished {
+        tracing::warn!(
+            connections,
+            files,
+            "the system's limit of open files allows fewer connections than MAX_CONNECTIONS: raise it (ulimit -n)"
+        );
     }
+    let address = limits.max_connections_per_address;
+    let gate = Gate::new(proxies.clone(), Connections::new(connections, address));
+    let header_timeout = limits.header_timeout;
+    // A browser opens several connections for its pages.
+    let http = Connections::new(sockets - connections, address.saturating_mul(2));
+    let public = Config { connections: http, proxies, header_timeout };
+    let connections = Connections::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
+    Ok((gate, public, Config { connections, proxies: Networks::default(), header_timeout }))
 }
 
 /// Opens a port on all addresses and serves it until `no_more` is cancelled.
 async fn listen(
     port: u16,
     router: Router,
+    config: Config,
     no_more: &CancellationToken,
 ) -> Result<(SocketAddr, JoinHandle<()>), ServeError> {
-    // An IPv6 socket takes IPv4 as well, where there is IPv6.
-    let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-        }
-        bound => bound,
-    }
-    .map_err(|source| ServeError::Port { port, source })?;
+    let listener = listener::bind(port).await.map_err(|source| ServeError::Port { port, source })?;
     let address = listener.local_addr()?;
-    // Small messages go out at once instead of waiting for more to fill a packet.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("a connection keeps its delay: {error}");
-        }
-    });
-    let no_more = no_more.clone().cancelled_owned();
-    let serving = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(no_more).await {
-            tracing::error!("port {} ended: {error}", address.port());
-        }
-    });
-    Ok((address, serving))
+    Ok((address, tokio::spawn(listener::serve(listener, router, config, no_more.clone()))))
 }

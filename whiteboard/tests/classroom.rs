@@ -320,10 +320,10 @@ async fn a_client_that_does_not_answer_or_never_connects_is_closed() {
     let (mut answering, _) = Client::join(server.port, "physics").await;
     let (_silent, _) = Client::join(server.port, "physics").await;
     let count = async || get(server.admin_port, "/metrics").await.body;
-    assert!(count().await.contains(r#"whiteboard_connections{transport="websocket"} 2"#));
+    assert!(count().await.contains(r#"whiteboard_connections{dialect="classroom",transport="websocket"} 2"#));
     // Reading answers the pings; the other one never reads.
     assert_eq!(tokio::time::timeout(Duration::from_secs(4), answering.next()).await.ok(), None);
     let metrics = count().await;
-    assert!(metrics.contains(r#"whiteboard_connections{transport="websocket"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"whiteboard_connections{dialect="classroom",transport="websocket"} 1"#), "{metrics}");
     assert!(metrics.contains(r#"whiteboard_connections_closed_total{reason="no_answer"} 1"#), "{metrics}");
 }

@@ -38,7 +38,7 @@ async fn health_pages_and_unknown_paths_answer_as_written() {
         assert!(answer.header("content-security-policy").starts_with("default-src 'none';"), "{path}");
     }
     assert_eq!(get(server.port, "/assets/other.js").await.status, 404);
-    for path in ["/metrics", "/backup"] {
+    for path in ["/metrics", "/backup", "/statistics.json"] {
         assert_eq!(get(server.port, path).await.status, 404, "{path} is not for the public port");
     }
 }
@@ -56,7 +56,7 @@ async fn metrics_count_what_happens() {
     let answer = get(server.admin_port, "/metrics").await;
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     for line in [
-        r#"whiteboard_connections{transport="websocket"} 2"#,
+        r#"whiteboard_connections{dialect="classroom",transport="websocket"} 2"#,
         "whiteboard_boards_open 1",
         "whiteboard_boards_stored 1",
         "whiteboard_operations_total 2",
@@ -143,7 +143,7 @@ async fn a_stop_tells_clients_saves_everything_and_is_quick() {
     teacher.acknowledged(1).await;
     let start = Instant::now();
     server.terminate();
-    let rest = teacher.rest().await;
+    let rest = teacher.until_closed().await;
     let last = rest.iter().rev().find_map(|incoming| match incoming {
         Incoming::Ack(id) => Some(*id),
         _ => None,

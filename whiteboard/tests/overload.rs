@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::Message;
 #[tokio::test]
 async fn a_reader_that_stops_reading_costs_little_and_gets_the_newest_board() {
     let (_directory, data) = data();
-    let server = Server::start(&data, &[]);
+    // However long the teacher takes here: the reader is not to be given up.
+    let server = Server::start(&data, &["--ping-timeout", "300"]);
     let (mut teacher, _) = Client::join(server.port, "physics").await;
     let (mut slow, _) = connect_async(address(server.port, "physics")).await.unwrap();
     slow.send(Message::text("40")).await.unwrap();

@@ -4,8 +4,9 @@ use super::error;
 use super::health::Health;
 use crate::backup::HASH_HEADER;
 use crate::backup::digest::{self, Sha256Hex};
+use crate::limits::space::Space;
 use crate::metrics::{Metrics, Sampled};
-use crate::store::{DATABASE, Reader, StoreError, disk, disk::Temporary};
+use crate::store::{DATABASE, Reader, StoreError, clock, disk, disk::Temporary};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -28,24 +30,34 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub reader: Arc<Reader>,
     pub health: Arc<Health>,
+    pub space: Arc<Space>,
+    /// When the server started.
+    pub start: Instant,
     pub data: PathBuf,
     pub token_file: Option<PathBuf>,
     /// One copy at a time.
     pub copying: Arc<Semaphore>,
 }
 
+impl Admin {
+    /// What is looked up when somebody asks.
+    pub(super) async fn sample(&self) -> Sampled {
+        let reader = self.reader.clone();
+        let boards_stored = tokio::task::spawn_blocking(move || reader.boards()).await;
+        let (disk_free_bytes, disk_bytes) = disk::space(&self.data).unwrap_or_default();
+        Sampled {
+            database_bytes: disk::database_bytes(&self.data),
+            boards_stored: boards_stored.ok().and_then(Result::ok).unwrap_or_default(),
+            disk_free_bytes,
+            disk_bytes,
+            unix_ms: clock::now(),
+        }
+    }
+}
+
 /// OpenMetrics text.
 pub async fn metrics(State(admin): State<Admin>) -> Response {
-    let reader = admin.reader.clone();
-    let boards_stored = tokio::task::spawn_blocking(move || reader.boards()).await;
-    let (disk_free_bytes, disk_bytes) = disk::space(&admin.data).unwrap_or_default();
-    let sampled = Sampled {
-        database_bytes: disk::database_bytes(&admin.data),
-        boards_stored: boards_stored.ok().and_then(Result::ok).unwrap_or_default(),
-        disk_free_bytes,
-        disk_bytes,
-    };
-    match admin.metrics.render(sampled) {
+    match admin.metrics.render(admin.sample().await) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()

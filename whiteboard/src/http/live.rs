@@ -1,6 +1,8 @@
 //! `/boards/{board}/live`: from an HTTP request to a connection of the native dialect.
 
+use super::visitor::Visitor;
 use super::{Public, error};
+use crate::metrics::{Counted, Transport};
 use crate::protocol::native::{foreign, session};
 use crate::store::BoardName;
 use crate::websocket::{Config, Refused, Upgrade};
@@ -16,6 +18,7 @@ pub fn is_board_name(name: &str) -> bool {
 /// Opens a connection.
 pub async fn get(
     State(public): State<Public>,
+    visitor: Visitor,
     Path(board): Path<String>,
     headers: HeaderMap,
     upgrade: Result<Upgrade, Refused>,
@@ -37,12 +40,18 @@ pub async fn get(
     if live.is_stopping() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping. Try again in a moment.");
     }
+    let admission = match public.gate.admit(visitor.0) {
+        Ok(admission) => admission,
+        Err(full) => return full.into_response(),
+    };
+    let metrics = public.metrics;
     // Counted, so that a stop waits until this client has been told.
     let token = live.tasks.token();
     let config = Config { max_message: live.limits.message, ..Config::default() };
     upgrade.accept(config, move |connection| async move {
+        let counted = Counted::new(&metrics, BoardName::BOARD, Transport::Websocket);
         session::serve(connection, name, live).await;
-        drop(token);
+        drop((admission, counted, token));
     })
 }
 

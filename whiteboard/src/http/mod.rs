@@ -5,22 +5,29 @@ pub mod boards;
 pub mod client;
 pub mod collabcanvas;
 pub mod health;
+pub mod listener;
 pub mod live;
 pub mod openapi;
 pub mod origin;
 pub mod page;
 pub mod redirect;
 pub mod socketio;
+pub mod statistics;
+pub mod visitor;
 
+use crate::limits::Gate;
+use crate::metrics::Metrics;
 use crate::protocol::engineio::registry::Registry;
 use crate::protocol::native::live::Live;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use health::Health;
+use http_body_util::BodyExt;
 use origin::Origins;
 use std::sync::Arc;
 
@@ -36,6 +43,9 @@ pub struct Public {
     /// Who may show a board in a frame.
     pub frame_ancestors: axum::http::HeaderValue,
     pub boards: boards::Api,
+    /// Lets connections in.
+    pub gate: Gate,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Routes of the public port.
@@ -50,6 +60,9 @@ pub fn public(public: Public) -> Router {
         .merge(health::routes(public.health))
         .merge(collabcanvas::routes(public.collabcanvas))
         .fallback(not_found);
+    let metrics = public.metrics;
+    let router =
+        router.layer(middleware::map_response(move |answer| std::future::ready(counted(answer, metrics.clone()))));
     if public.https_redirect { router.layer(middleware::from_fn(to_https)) } else { router }
 }
 
@@ -68,6 +81,18 @@ pub fn error(status: StatusCode, sentence: &str) -> Response {
     json(status, &serde_json::json!({ "error": sentence }))
 }
 
+/// Counts the bytes of an answer's body as they leave.
+fn counted(answer: Response, metrics: Arc<Metrics>) -> Response {
+    answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            if let Some(data) = frame.data_ref() {
+                metrics.bytes_sent.inc_by(data.len() as u64);
+            }
+            frame
+        }))
+    })
+}
+
 async fn to_https(request: Request, next: Next) -> Response {
     let target = {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -84,6 +109,8 @@ async fn to_https(request: Request, next: Next) -> Response {
 pub fn admin(admin: admin::Admin) -> Router {
     let health = admin.health.clone();
     Router::new()
+        .route("/", get(statistics::page))
+        .route("/statistics.json", get(statistics::json))
         .route("/metrics", get(admin::metrics))
         .route("/backup", get(admin::backup))
         .with_state(admin)

@@ -1,5 +1,6 @@
 //! `/socket.io/`: from HTTP requests to Engine.IO sessions.
 
+use super::visitor::Visitor;
 use super::{Public, error};
 use crate::metrics::Closed;
 use crate::protocol::engineio::session::{Session, Stage};
@@ -76,6 +77,7 @@ impl From<polling::Refused> for Fault {
 /// Opens sessions, waits for packets, and turns into WebSockets.
 pub async fn get(
     State(public): State<Public>,
+    visitor: Visitor,
     uri: Uri,
     headers: HeaderMap,
     upgrade: Result<Upgrade, websocket::Refused>,
@@ -85,14 +87,14 @@ pub async fn get(
     }
     let query = Query::of(&uri);
     let answer = match query.transport.as_deref() {
-        Some("polling") => get_polling(&public, query).await,
-        Some("websocket") => get_websocket(&public, query, upgrade),
+        Some("polling") => get_polling(&public, query, visitor).await,
+        Some("websocket") => get_websocket(&public, query, visitor, upgrade),
         _ => Err(Fault::UnknownTransport),
     };
     with_origin(&public, &headers, answer)
 }
 
-async fn get_polling(public: &Public, query: Query) -> Result<Response, Fault> {
+async fn get_polling(public: &Public, query: Query, visitor: Visitor) -> Result<Response, Fault> {
     let registry = &public.registry;
     let text = if let Some(sid) = query.sid {
         let session = registry.find(&sid).ok_or(Fault::UnknownSession)?;
@@ -102,7 +104,10 @@ async fn get_polling(public: &Public, query: Query) -> Result<Response, Fault> {
         if registry.stopping.is_cancelled() {
             return Ok(stopping());
         }
-        polling::open(registry, query.session_code)
+        match public.gate.admit(visitor.0) {
+            Ok(admission) => polling::open(registry, query.session_code, admission),
+            Err(full) => return Ok(full.into_response()),
+        }
     };
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=UTF-8"), (header::CACHE_CONTROL, "no-store")], text)
         .into_response())
@@ -111,6 +116,7 @@ async fn get_polling(public: &Public, query: Query) -> Result<Response, Fault> {
 fn get_websocket(
     public: &Public,
     query: Query,
+    visitor: Visitor,
     upgrade: Result<Upgrade, websocket::Refused>,
 ) -> Result<Response, Fault> {
     let registry = public.registry.clone();
@@ -122,6 +128,14 @@ fn get_websocket(
     if registry.stopping.is_cancelled() {
         return Ok(stopping());
     }
+    let session = match existing {
+        // It was admitted when it began by polling.
+        Some(session) => Ok(session),
+        None => match public.gate.admit(visitor.0) {
+            Ok(admission) => Err(admission),
+            Err(full) => return Ok(full.into_response()),
+        },
+    };
     let config = websocket::Config {
         max_message: MAX_PAYLOAD,
         write_timeout: registry.timing.ping_timeout,
@@ -130,11 +144,12 @@ fn get_websocket(
     // Counted, so that a stop waits until this client has been told.
     let token = registry.tasks.token();
     Ok(upgrade.accept(config, async move |socket| {
-        if let Some(session) = existing {
-            transport::upgrade(socket, session, registry).await;
-        } else {
-            let session = Arc::new(Session::new(&registry, query.session_code, Stage::Websocket));
-            transport::serve(socket, session, registry).await;
+        match session {
+            Ok(session) => transport::upgrade(socket, session, registry).await,
+            Err(admission) => {
+                let session = Session::new(&registry, query.session_code, Stage::Websocket, admission);
+                transport::serve(socket, Arc::new(session), registry).await;
+            }
         }
         drop(token);
     }))

@@ -30,6 +30,17 @@ pub enum Level {
     Full,
 }
 
+impl Level {
+    /// One word for people and their monitoring.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ample => "ample",
+            Self::Low => "almost full",
+            Self::Full => "full",
+        }
+    }
+}
+
 impl Marks {
     /// The level at so many free bytes of a disk. A disk of unknown size is ample: the database tells when it is not.
     pub fn level(self, free: u64, size: u64) -> Level {

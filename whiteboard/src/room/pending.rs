@@ -2,12 +2,14 @@
 
 use crate::board::core::{ClientId, Closed, Effect, Tell};
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Something to do when everything before it is on disk.
 #[derive(Debug)]
 pub enum Held<E> {
-    Effects(Vec<Effect<E>>),
+    /// What a request led to, and when it was taken (see [`crate::board::core::Moment::run`]).
+    Effects(Vec<Effect<E>>, Duration),
     /// What a client's joining led to has been sent.
     Joined(ClientId),
     Close(ClientId, Closed),
@@ -34,7 +36,7 @@ impl<E> Default for Pending<E> {
 impl<E: Tell> Held<E> {
     fn bytes(&self) -> usize {
         match self {
-            Self::Effects(effects) => effects.iter().map(|effect| effect.event.weight()).sum(),
+            Self::Effects(effects, _) => effects.iter().map(|effect| effect.event.weight()).sum(),
             Self::Joined(_) | Self::Close(..) | Self::Barrier(_) => 0,
         }
     }
@@ -107,13 +109,13 @@ mod tests {
     use crate::board::core::To;
 
     fn effect(id: u64) -> Held<Event> {
-        Held::Effects(vec![Effect { to: To::All, event: Event::Ack(id) }])
+        Held::Effects(vec![Effect { to: To::All, event: Event::Ack(id) }], Duration::ZERO)
     }
 
     fn released(pending: &mut Pending<Event>) -> Vec<u64> {
         let mut ids = Vec::new();
         while let Some(held) = pending.release() {
-            if let Held::Effects(effects) = held {
+            if let Held::Effects(effects, _) = held {
                 ids.extend(effects.into_iter().map(|effect| match effect.event {
                     Event::Ack(id) => id,
                     other => panic!("{other:?}"),
@@ -149,7 +151,7 @@ mod tests {
         let (first, second) = (pending.ticket(), pending.ticket());
         pending.hold(effect(1));
         let event = Event::Error("x".repeat(100));
-        pending.hold(Held::Effects(vec![Effect { to: To::All, event }]));
+        pending.hold(Held::Effects(vec![Effect { to: To::All, event }], Duration::ZERO));
         assert_eq!((pending.len(), pending.bytes()), (2, 100));
         let (done, mut waiting) = oneshot::channel();
         pending.hold(Held::Barrier(done));

@@ -281,7 +281,7 @@ impl<C: Core> Room<C> {
             }
         }
         if !effects.is_empty() {
-            self.pending.hold(Held::Effects(effects));
+            self.pending.hold(Held::Effects(effects, self.start.elapsed()));
         }
         for (client, reason) in closes {
             self.pending.hold(Held::Close(client, reason));
@@ -305,7 +305,13 @@ impl<C: Core> Room<C> {
         // What somebody saw growing comes before what became of it, and nothing older than a welcome comes after it.
         self.clients.flush(self.start.elapsed());
         match held {
-            Held::Effects(effects) => effects.iter().for_each(|effect| self.clients.send(effect)),
+            Held::Effects(effects, since) => {
+                for effect in &effects {
+                    self.clients.send(effect);
+                }
+                let took = self.start.elapsed().saturating_sub(since);
+                self.shared.ground.metrics.delivery_seconds.observe(took);
+            }
             Held::Joined(client) => self.clients.joined(client),
             Held::Close(client, reason) => self.clients.close(client, reason),
             Held::Barrier(done) => {

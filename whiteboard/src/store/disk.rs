@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Free and total bytes of the file system that holds `path`, as an unprivileged process may use them.
 pub fn space(path: &Path) -> io::Result<(u64, u64)> {
     let status = rustix::fs::statvfs(path)?;
-    Ok((status.f_bavail.saturating_mul(status.f_frsize), status.f_blocks.saturating_mul(status.f_frsize)))
+    // What is kept back for the system's own users is not there for anybody else: as `df` reckons.
+    let used = status.f_blocks.saturating_sub(status.f_bfree);
+    let free = status.f_bavail.saturating_mul(status.f_frsize);
+    Ok((free, used.saturating_mul(status.f_frsize).saturating_add(free)))
 }
 
 /// Bytes of the database with its write-ahead log.

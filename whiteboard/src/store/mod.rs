@@ -19,6 +19,7 @@ pub mod registry;
 pub mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
+mod values;
 pub mod writer;
 
 use crate::board::core::RecordError;

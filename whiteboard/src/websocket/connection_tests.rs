@@ -1,4 +1,7 @@
 use super::*;
+use crate::http::listener;
+use crate::limits::address::Networks;
+use crate::limits::connections::Connections;
 use crate::websocket::Upgrade;
 use axum::Router;
 use axum::routing::get;
@@ -14,6 +17,7 @@ use tokio_tungstenite::tungstenite::Message as Theirs;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::Frame as TheirFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
 
 /// The plainest queue.
 #[derive(Default)]
@@ -98,7 +102,13 @@ impl Server {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(axum::serve(listener, Router::new().route("/", get(serve))).into_future());
+        let allowed = listener::Config {
+            connections: Connections::new(99, 99),
+            proxies: Networks::default(),
+            header_timeout: PATIENCE,
+        };
+        let router = Router::new().route("/", get(serve));
+        tokio::spawn(listener::serve(listener, router, allowed, CancellationToken::new()));
         Self { address, queue, events }
     }
 

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
@@ -86,8 +85,7 @@ async fn take(on_upgrade: OnUpgrade, config: Config) -> Option<Connection> {
             return None;
         }
     };
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded);
-    let Ok(parts) = parts else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         tracing::error!("an upgraded connection is no TCP socket: it is closed");
         return None;
     };

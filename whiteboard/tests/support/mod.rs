@@ -23,6 +23,8 @@ pub struct Server {
     child: Child,
     pub port: u16,
     pub admin_port: u16,
+    /// What it said before it served.
+    pub early: String,
     /// Lines of its log that have not been looked at.
     pub log: mpsc::Receiver<String>,
 }
@@ -58,20 +60,38 @@ impl Server {
 
     /// Starts a server; an error is what it said before it ended.
     pub fn try_start(data: &Path, port: u16, more: &[&str]) -> Result<Self, String> {
-        Self::launch(data, port, more, &[])
+        Self::launch(whiteboard(&[]), data, port, more, &[])
     }
 
     /// Starts a server in an environment.
     pub fn start_with(data: &Path, environment: &[(&str, String)]) -> Result<Self, String> {
-        Self::launch(data, 0, &[], environment)
+        Self::launch(whiteboard(&[]), data, 0, &[], environment)
     }
 
-    fn launch(data: &Path, port: u16, more: &[&str], environment: &[(&str, String)]) -> Result<Self, String> {
+    /// Starts a server from a shell that has run `first`, such as `ulimit -n 100`.
+    pub fn start_after(first: &str, data: &Path, more: &[&str]) -> Self {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("{first}; exec \"$@\""), "limited", env!("CARGO_BIN_EXE_whiteboard")]);
+        shell.env_remove("PORT").env_remove("DATA_DIR");
+        Self::launch(shell, data, 0, more, &[]).unwrap_or_else(|log| panic!("the server did not start: {log}"))
+    }
+
+    fn launch(
+        mut command: Command,
+        data: &Path,
+        port: u16,
+        more: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self, String> {
         let port = port.to_string();
         let basic = ["serve", "--data", data.to_str().unwrap(), "--port", &port, "--admin-port", "0"];
-        let mut child = whiteboard(&[&basic, more].concat())
+        let mut child = command
+            .args(basic)
+            .args(more)
             .envs(environment.iter().map(|(name, value)| (*name, value.as_str())))
             .env("LOG_FORMAT", "json")
+            // However full the disk is that the tests run on.
+            .envs([("DISK_LOW_PERCENT", "101"), ("DISK_FULL_PERCENT", "101")])
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -88,7 +108,7 @@ impl Server {
             let value: Value = serde_json::from_str(&line).unwrap_or_default();
             if value["message"] == "whiteboard is serving" {
                 let port = |field: &str| value[field].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-                return Ok(Self { child, port: port("address"), admin_port: port("admin"), log });
+                return Ok(Self { child, port: port("address"), admin_port: port("admin"), early: said, log });
             }
             said += &(line + "\n");
         }

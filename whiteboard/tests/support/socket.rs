@@ -196,6 +196,15 @@ impl Client {
         all
     }
 
+    /// Everything that has come and comes until the server closes the connection.
+    pub async fn until_closed(&mut self) -> Vec<Incoming> {
+        let mut all = std::mem::take(&mut self.kept);
+        while !matches!(all.last(), Some(Incoming::Closed(_))) {
+            all.push(self.receive().await);
+        }
+        all
+    }
+
     /// Names of [`Self::rest`]'s events.
     pub async fn rest_names(&mut self) -> Vec<String> {
         self.rest()

@@ -2,11 +2,14 @@
 
 use super::Site;
 use super::answer::{error, forbidden};
+use super::client::Client;
 use super::shown;
+use crate::metrics::{Counted, Transport};
 use crate::protocol::collabcanvas::is_canvas_name;
 use crate::protocol::collabcanvas::message::MESSAGE_BYTES;
 use crate::protocol::collabcanvas::socket::{Socket, serve};
 use crate::room::Outbox;
+use crate::store::BoardName;
 use crate::websocket::{Config, Refused, Upgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 /// Opens a WebSocket. Nothing is sent on it before its client has shown who it is.
 pub async fn upgrade(
     State(site): State<Site>,
+    Client(address): Client,
     Path(canvas): Path<String>,
     headers: HeaderMap,
     upgrade: Result<Upgrade, Refused>,
@@ -35,13 +39,18 @@ pub async fn upgrade(
     if collab.stopping.is_cancelled() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping. Try again in a moment.");
     }
+    let admission = match site.gate.admit(address) {
+        Ok(admission) => admission,
+        Err(full) => return full.into_response(),
+    };
     let cookies = shown::cookie_sessions(&headers, &site.origins);
     // Counted, so that a stop waits until what this client sent is on disk.
     let token = collab.tasks.token();
     let config = Config { max_message: MESSAGE_BYTES, ..Config::default() };
     upgrade.accept(config, async move |connection| {
         let outbox = Arc::new(Outbox::new(site.metrics.clone()));
+        let counted = Counted::new(&site.metrics, BoardName::CANVAS, Transport::Websocket);
         serve(connection, Socket::new(collab, &canvas, outbox, cookies)).await;
-        drop(token);
+        drop((admission, counted, token));
     })
 }

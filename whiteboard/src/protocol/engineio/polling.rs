@@ -3,9 +3,11 @@
 use super::heartbeat::Due;
 use super::packet::{self, NOOP, PACKETS_A_POLL, PING, SEPARATOR};
 use super::registry::Registry;
-use super::session::{Counted, Session, Stage, Step};
-use crate::metrics::{Closed, Transport};
+use super::session::{Session, Stage, Step};
+use crate::limits::connections::Admission;
+use crate::metrics::{Closed, Counted, Transport};
 use crate::room::Frame;
+use crate::store::BoardName;
 use crate::websocket::Outgoing;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,8 +36,8 @@ pub enum Refused {
 }
 
 /// Opens a session; returns its first packet.
-pub fn open(registry: &Arc<Registry>, code: Option<String>) -> String {
-    let session = Arc::new(Session::new(registry, code, Stage::Polling));
+pub fn open(registry: &Arc<Registry>, code: Option<String>, admission: Admission) -> String {
+    let session = Arc::new(Session::new(registry, code, Stage::Polling, admission));
     registry.insert(&session);
     let text = packet::open(&session.sid, true, &registry.timing);
     let registry_of_task = registry.clone();
@@ -45,7 +47,7 @@ pub fn open(registry: &Arc<Registry>, code: Option<String>) -> String {
 
 /// Watches over a polling session until it ends or a WebSocket takes over.
 async fn keep(session: &Session, registry: &Registry) {
-    let _counted = Counted::new(registry, Transport::Polling);
+    let _counted = Counted::new(&registry.metrics, BoardName::CLASSROOM, Transport::Polling);
     loop {
         let changed = session.stage_changed.notified();
         if matches!(session.stage(), Stage::Websocket | Stage::Ended) {

@@ -3,6 +3,7 @@
 use super::Timing;
 use super::session::Session;
 use crate::board::classroom::Classroom;
+use crate::limits::Rate;
 use crate::metrics::Metrics;
 use crate::room::Hub;
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use tokio_util::task::TaskTracker;
 pub struct Registry {
     pub hub: Hub<Classroom>,
     pub timing: Timing,
+    /// How fast one client may send.
+    pub rate: Rate,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server stops: transports tell their clients and end.
     pub stopping: CancellationToken,
@@ -24,10 +27,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(hub: Hub<Classroom>, timing: Timing, metrics: Arc<Metrics>) -> Self {
+    pub fn new(hub: Hub<Classroom>, timing: Timing, rate: Rate, metrics: Arc<Metrics>) -> Self {
         Self {
             hub,
             timing,
+            rate,
             metrics,
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),

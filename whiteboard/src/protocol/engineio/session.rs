@@ -3,7 +3,9 @@
 use super::heartbeat::Heartbeat;
 use super::packet::{self, Packet};
 use super::registry::{Registry, random_id};
-use crate::metrics::{Closed, Transport};
+use crate::limits::Bucket;
+use crate::limits::connections::Admission;
+use crate::metrics::Closed;
 use crate::protocol::socket::{Misuse, Socket};
 use crate::room::Outbox;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,10 +45,14 @@ pub struct Session {
     pub polled_version: Mutex<Option<u64>>,
     stage: Mutex<Stage>,
     heartbeat: Mutex<Heartbeat>,
+    /// How fast the client may send.
+    pace: Mutex<Bucket>,
+    start: Instant,
+    _admission: Admission,
 }
 
 impl Session {
-    pub fn new(registry: &Registry, code: Option<String>, stage: Stage) -> Self {
+    pub fn new(registry: &Registry, code: Option<String>, stage: Stage, admission: Admission) -> Self {
         let outbox = Arc::new(Outbox::new(registry.metrics.clone()));
         Self {
             sid: random_id().into(),
@@ -57,6 +63,9 @@ impl Session {
             polled_version: Mutex::new(None),
             stage: Mutex::new(stage),
             heartbeat: Mutex::new(Heartbeat::new(registry.timing, Instant::now())),
+            pace: Mutex::new(Bucket::new(registry.rate)),
+            start: Instant::now(),
+            _admission: admission,
         }
     }
 
@@ -92,6 +101,7 @@ impl Session {
         match packet::parse(text).ok_or(Misuse)? {
             Packet::Message(message) => {
                 let mut socket = self.socket.lock().await;
+                self.keep_pace().await;
                 socket.message(message).await?;
                 if socket.is_joined() {
                     self.heartbeat().connected();
@@ -103,6 +113,15 @@ impl Session {
             Packet::Binary | Packet::Noop | Packet::Ping(_) | Packet::Upgrade => {}
         }
         Ok(Step::Continue)
+    }
+
+    /// Waits as long as the client is faster than its rate allows: meanwhile nothing more is read from it.
+    async fn keep_pace(&self) {
+        loop {
+            let taken = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(self.start.elapsed());
+            let Err(wait) = taken else { return };
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Ends the session: the room hears of it, whatever transport is still open closes.
@@ -125,24 +144,5 @@ impl Session {
     /// Says that the one permitted poll begins; false if there is one already.
     pub fn begin_poll(&self) -> bool {
         !self.polled.swap(true, Ordering::AcqRel)
-    }
-}
-
-/// Counts a connection for as long as it lives.
-pub struct Counted<'a> {
-    registry: &'a Registry,
-    transport: Transport,
-}
-
-impl<'a> Counted<'a> {
-    pub fn new(registry: &'a Registry, transport: Transport) -> Self {
-        registry.metrics.connected(transport);
-        Self { registry, transport }
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.registry.metrics.disconnected(self.transport);
     }
 }

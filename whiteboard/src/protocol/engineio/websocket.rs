@@ -3,9 +3,10 @@
 use super::heartbeat::Due;
 use super::packet::{self, PING, PONG_PROBE};
 use super::registry::Registry;
-use super::session::{Counted, Session, Stage, Step};
-use crate::metrics::{Closed, Transport};
+use super::session::{Session, Stage, Step};
+use crate::metrics::{Closed, Counted, Transport};
 use crate::room::Frame;
+use crate::store::BoardName;
 use crate::websocket::{Connection, Ended, Next, Silence, Violation};
 use std::pin::pin;
 use std::sync::Arc;
@@ -110,7 +111,7 @@ async fn probe(socket: &mut Connection, deadline: Instant) -> bool {
 
 /// Carries a session over a WebSocket until either ends.
 async fn carry(socket: Connection, session: &Session, registry: &Registry) {
-    let _counted = Counted::new(registry, Transport::Websocket);
+    let _counted = Counted::new(&registry.metrics, BoardName::CLASSROOM, Transport::Websocket);
     let now = Instant::now();
     let next = now.checked_sub(PROBE_INTERVAL * PROBE_BURST).unwrap_or(now);
     let receipts = Receipts { wanted: None, asked: false, next };
