@@ -167,7 +167,7 @@ impl Default for Metrics {
         let commit = metrics.commit_seconds.clone();
         registry.register_with_unit("commit", "Time from begin to durable commit", Unit::Seconds, commit);
         let delivery = metrics.delivery_seconds.clone();
-        let help = "Time from a request's arrival to its events being queued for clients";
+        let help = "Time from a board deciding what happens to its clients having it queued, the disk in between where it must be";
         registry.register_with_unit("delivery", help, Unit::Seconds, delivery);
         registry.register("commit_failures", "Commits that failed", metrics.commit_failures.clone());
         let database = metrics.database_bytes.clone();

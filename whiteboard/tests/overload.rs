@@ -77,6 +77,8 @@ async fn a_failing_disk_ends_the_server_and_loses_nothing_acknowledged() {
     let mut child = Command::new("bash")
         .args(["-c", script, "limited", env!("CARGO_BIN_EXE_whiteboard"), "serve", "--log-format", "json"])
         .args(["--data", data.to_str().unwrap(), "--port", "0", "--admin-port", "0"])
+        // However full the disk is that the test runs on: that would be said first.
+        .envs([("DISK_LOW_PERCENT", "101"), ("DISK_FULL_PERCENT", "101")])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
