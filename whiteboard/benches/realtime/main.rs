@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// The same lesson for all: fifty users, thirty messages a second each.
 const LESSON: (usize, u32) = (50, 1500);
 
+/// Connections that do nothing beside a lesson.
+const BYSTANDERS: usize = 9_900;
+
 /// Users on one board in the race for deliveries.
 const CROWD: usize = 300;
 
@@ -85,6 +88,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if wanted("idle") {
         idle(&cores, &data("idle"), &scale, &mut report)?;
+    }
+    if wanted("bystanders") {
+        bystanders(&cores, &data("bystanders"), &scale, &mut report)?;
     }
     if wanted("bytes") {
         bytes(&cores, &data("bytes"), &mut report)?;
@@ -217,18 +223,46 @@ fn durable(cores: &Cores, data: &std::path::Path, scale: &Scale, report: &mut Re
     server.stop()
 }
 
-fn idle(cores: &Cores, data: &std::path::Path, scale: &Scale, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    /// A native board of its own for each class.
-    struct Class(String);
-    impl Dialect for Class {
-        fn join(&self, swarm: &mut swarm::Swarm, port: u16, user: usize) -> Result<(), Box<dyn Error>> {
-            Native { board: &self.0 }.join(swarm, port, user)
-        }
-        fn write(&self, _: &str, _: &mut Vec<u8>) {}
-        fn behind(&self, _: &swarm::Message<'_>) -> Option<usize> {
-            None
-        }
+/// A native board of its own for each class, on which nothing happens.
+struct Class(String);
+
+impl Dialect for Class {
+    fn join(&self, swarm: &mut swarm::Swarm, port: u16, user: usize) -> Result<(), Box<dyn Error>> {
+        Native { board: &self.0 }.join(swarm, port, user)
     }
+    fn write(&self, _: &str, _: &mut Vec<u8>) {}
+    fn behind(&self, _: &swarm::Message<'_>) -> Option<usize> {
+        None
+    }
+}
+
+/// The lesson again, beside many connections that do nothing.
+fn bystanders(cores: &Cores, data: &std::path::Path, scale: &Scale, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let (users, rate) = LESSON;
+    let server = Server::whiteboard(cores, data)?;
+    server.board("lesson")?;
+    let mut idle = swarm::Swarm::new()?;
+    for user in 0..BYSTANDERS {
+        let board = format!("idle-{}", user / memory::CLASS);
+        if user % memory::CLASS == 0 {
+            server.board(&board)?;
+        }
+        Class(board).join(&mut idle, server.port, user)?;
+    }
+    let plan = Plan { users, rate, measure: scale.measure };
+    let outcome = broadcast::run(&server, &Native { board: "lesson" }, plan)?;
+    // Never quiet: the server asks so many for signs of life. Whom it gave up is seen at once.
+    idle.poll(Duration::from_millis(100), |_| {})?;
+    report.value("bystanders_p99_ms", outcome.p99);
+    report.value("bystanders_cpu_percent", outcome.cpu_percent);
+    report.value("bystanders_lost", float((idle.lost + outcome.closed) as u64));
+    let met = outcome.p99 <= 10.0 && outcome.lost() == 0 && idle.lost == 0;
+    let what = format!("the same beside {} idle connections", number(float(BYSTANDERS as u64)));
+    report.target(&what, "p99 <= 10 ms", told(&outcome), met);
+    server.stop()
+}
+
+fn idle(cores: &Cores, data: &std::path::Path, scale: &Scale, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let server = Server::whiteboard(cores, data)?;
     for board in 0..scale.idle.div_ceil(memory::CLASS) {
         server.board(&format!("idle-{board}"))?;

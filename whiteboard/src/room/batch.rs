@@ -4,7 +4,7 @@
 //! single frames a client, see BENCHMARKS.md.
 
 use crate::board::core::ClientId;
-use crate::websocket::Frame;
+use crate::websocket::{Frame, counted};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -57,7 +57,7 @@ impl Builder {
 
     /// The batch; the builder is empty again.
     pub fn finish(&mut self) -> Batch {
-        let wire = Bytes::from(std::mem::take(&mut self.wire));
+        let wire = counted(std::mem::take(&mut self.wire));
         Batch { wire, parts: std::mem::take(&mut self.parts).into_boxed_slice() }
     }
 }

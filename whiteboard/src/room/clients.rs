@@ -50,6 +50,10 @@ impl<C: Core> Clients<C> {
         self.members.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// Queues an event that nobody may miss.
     pub(super) fn send(&self, effect: &Effect<C::Event>) {
         if effect.event.is_error() {

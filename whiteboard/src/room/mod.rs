@@ -2,7 +2,8 @@
 //! are on disk.
 //!
 //! What is known by whom: `hub` (finds rooms) → `task` (one room) → `doors` (the way in), `clients` (the way out: `fan`
-//! sets its pace), `pending` (what waits for the disk), `snapshots` (when to write one).
+//! for what is volatile), `unwritten` (the way to the disk), `pending` (what waits for it), `snapshots` (when to write
+//! one). `pace` says when what was gathered leaves.
 
 pub mod batch;
 mod clients;
@@ -10,9 +11,11 @@ mod doors;
 mod fan;
 pub mod hub;
 pub mod outbox;
+mod pace;
 mod pending;
 mod snapshots;
 mod task;
+mod unwritten;
 
 pub use crate::websocket::Frame;
 pub use doors::Membership;

@@ -7,7 +7,7 @@
 use super::batch::Batch;
 use crate::board::core::{ClientId, Closed};
 use crate::metrics::Metrics;
-use crate::websocket::{Frame, Outgoing, Taken};
+use crate::websocket::{Frame, Outgoing, Taken, live};
 use bytes::Bytes;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,14 @@ pub const VOLATILE_ABOVE: usize = 64 << 10;
 
 /// If even these are more than this, volatile messages are dropped altogether until the client reads again.
 pub const VOLATILE_CAPACITY: usize = 1 << 20;
+
+/// Bytes that may wait for all clients of the server together, what many wait for counted once. Above this, who has more
+/// than [`SHARE`] waiting is closed, and what is volatile is dropped for who is behind: many slow readers together must
+/// not take the memory of everybody.
+pub const ALL_CAPACITY: usize = 256 << 20;
+
+/// Bytes that anybody may have waiting, however little memory is left.
+pub const SHARE: usize = 256 << 10;
 
 /// Places that a queue keeps when it is empty.
 const KEPT: usize = 8;
@@ -95,6 +103,18 @@ impl Queue {
     fn clear(&mut self) {
         self.waiting = VecDeque::new();
         self.bytes = Bytewise::default();
+    }
+
+    /// Whether the client does not keep up at all. `live`: bytes that wait for anybody.
+    fn is_too_long(&self, live: usize) -> bool {
+        let full = self.bytes.frames > CAPACITY || self.bytes.answers > ANSWERS;
+        let unfair = live > ALL_CAPACITY && self.bytes.frames > SHARE;
+        (full || unfair) && self.waiting.len() > 1
+    }
+
+    /// Whether volatile messages are dropped for this client. `live`: bytes that wait for anybody.
+    fn refuses_volatile(&self, live: usize) -> bool {
+        live > ALL_CAPACITY && !self.waiting.is_empty()
     }
 
     /// Gives memory back once nothing waits.
@@ -198,6 +218,10 @@ impl Outbox {
         }
         self.change(|queue| {
             self.metrics.deliveries.inc_by(count as u64);
+            if queue.refuses_volatile(live()) {
+                self.metrics.volatile_dropped.inc_by(count as u64);
+                return;
+            }
             queue.push(Waiting::Batch { batch: batch.clone(), but });
             let before = queue.bytes.volatile - bytes;
             if before > 0 && queue.bytes.volatile > VOLATILE_ABOVE.max(queue.thin_at) {
@@ -222,8 +246,7 @@ impl Outbox {
     }
 
     fn bound(&self, queue: &mut Queue) {
-        let full = queue.bytes.frames > CAPACITY || queue.bytes.answers > ANSWERS;
-        if full && queue.waiting.len() > 1 {
+        if queue.is_too_long(live()) {
             queue.clear();
             queue.closed = Some(Closed::SlowReader);
             self.metrics.closed(Closed::SlowReader);

@@ -89,6 +89,28 @@ fn a_large_board_is_no_reason_to_close() {
 }
 
 #[test]
+fn who_is_behind_gives_way_when_all_together_have_too_much() {
+    let (some, much) = (ALL_CAPACITY, ALL_CAPACITY + 1);
+    // Bytes waiting in so many frames, and for all: whether the client is closed, and gets volatile messages no more.
+    for (frames, bytes, live, closed, refused) in [
+        (0, 0, much, false, false),
+        (1, SHARE + 1, much, false, true),
+        (2, SHARE, much, false, true),
+        (2, SHARE + 1, some, false, false),
+        (2, SHARE + 1, much, true, true),
+        (2, CAPACITY + 1, 0, true, false),
+    ] {
+        let mut queue = Queue::default();
+        for _ in 0..frames {
+            queue.push(Waiting::Frame { frame: Frame::plain("x"), answer: false });
+        }
+        queue.bytes.frames = bytes;
+        let case = format!("{frames} frames, {bytes} of {live} bytes");
+        assert_eq!((queue.is_too_long(live), queue.refuses_volatile(live)), (closed, refused), "{case}");
+    }
+}
+
+#[test]
 fn a_slow_reader_keeps_the_newest_volatile_message_of_each_slot_in_its_place() {
     let outbox = outbox();
     outbox.push_volatile(&tick("draft", 10, 1, 100), Some(9));

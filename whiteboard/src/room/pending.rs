@@ -49,6 +49,11 @@ impl<E: Tell> Pending<E> {
         self.last_ticket
     }
 
+    /// The newest ticket.
+    pub fn last_ticket(&self) -> u64 {
+        self.last_ticket
+    }
+
     /// Holds something until all tickets given so far are durable.
     pub fn hold(&mut self, held: Held<E>) {
         self.bytes += held.bytes();

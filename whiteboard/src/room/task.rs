@@ -5,6 +5,7 @@ use super::clients::Clients;
 use super::doors::{Doors, Input, Inside, units};
 use super::pending::{Held, Pending};
 use super::snapshots::Behind;
+use super::unwritten::{Rows, Unwritten};
 use crate::board::core::{Act, Closed, Core, Durable, Moment, Opening, Outcome, Refusal, Request};
 use crate::store::{Append, BoardName, Committed, Loaded, StoreError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,9 +27,11 @@ struct Room<C: Core> {
     name: BoardName,
     core: C,
     clients: Clients<C>,
+    /// What the core has done and the store does not know yet; `seq` counts it.
+    unwritten: Unwritten,
     pending: Pending<C::Event>,
     done: mpsc::UnboundedSender<Committed>,
-    /// Number of the last operation given to the store.
+    /// Number of the last operation.
     seq: u64,
     behind: Behind,
     /// A write failed for this reason: nothing more is done until the board is loaded anew.
@@ -66,14 +69,16 @@ pub(super) async fn run<C: Core>(
             }
             break;
         }
-        room.flush(inside.inputs.is_empty());
+        let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS && room.pending.bytes() < HELD_BYTES;
+        let idle = !ready || inside.inputs.is_empty();
+        room.flush(idle);
+        room.write_due(idle);
         let deadline = room.deadline(stopping.is_cancelled());
         if deadline.is_none() && doors.leave_memory(&room.name, &inside) {
             break;
         }
-        let ready = room.failed.is_none() && room.pending.len() < HELD_EFFECTS && room.pending.bytes() < HELD_BYTES;
         let wake = room.start + deadline.unwrap_or_default();
-        let flush = room.clients.flush_due();
+        let flush = earliest(room.clients.flush_due(), room.unwritten.due());
         tokio::select! {
             biased;
             Some(committed) = commits.recv() => room.committed(committed),
@@ -90,6 +95,11 @@ pub(super) async fn run<C: Core>(
     }
     inside.permits.close();
     room.leave();
+}
+
+/// The earlier of two moments that may come.
+fn earliest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 async fn load<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C::State>, StoreError> {
@@ -170,6 +180,7 @@ impl<C: Core> Room<C> {
             clients: Clients::new(shared.encoder.clone(), shared.ground.metrics.clone()),
             shared,
             name,
+            unwritten: Unwritten::default(),
             pending: Pending::default(),
             done,
             failed: None,
@@ -258,7 +269,32 @@ impl<C: Core> Room<C> {
         }
     }
 
-    /// Sends what is volatile, gives the records to the store and holds the rest until they are on disk.
+    /// Gives operations to the store whose time has come; see [`Self::flush`].
+    fn write_due(&mut self, idle: bool) {
+        let Some(due) = self.unwritten.due() else { return };
+        let now = self.start.elapsed();
+        if due <= now && (idle || due + LATE <= now) {
+            self.write(now);
+        }
+    }
+
+    /// Gives all operations to the store.
+    fn write(&mut self, now: Duration) {
+        let Some(Rows { rows, bytes }) = self.unwritten.finish(now) else { return };
+        let count = rows.len() as u64;
+        self.shared.ground.store.writer.append(Append {
+            board: self.name.clone(),
+            first_seq: self.seq + 1 - count,
+            rows,
+            ticket: self.pending.last_ticket(),
+            done: self.done.clone(),
+        });
+        if self.behind.recorded(count, bytes) {
+            self.snapshot();
+        }
+    }
+
+    /// Sends what is volatile, keeps the records for the store and holds the rest until they are on disk.
     fn take(&mut self, outcome: Outcome<C::Event>) {
         let Outcome { records, effects, volatile, closes } = outcome;
         let now = self.start.elapsed();
@@ -266,19 +302,12 @@ impl<C: Core> Room<C> {
             self.clients.send_volatile(effect, now);
         }
         if !records.is_empty() {
-            let bytes = records.iter().map(String::len).sum();
-            let rows = records.len() as u64;
-            self.shared.ground.store.writer.append(Append {
-                board: self.name.clone(),
-                first_seq: self.seq + 1,
-                rows: records,
-                ticket: self.pending.ticket(),
-                done: self.done.clone(),
-            });
-            self.seq += rows;
-            if self.behind.recorded(rows, bytes) {
-                self.snapshot();
+            if self.unwritten.is_empty() {
+                // One ticket for all that go together.
+                self.pending.ticket();
             }
+            self.seq += records.len() as u64;
+            self.unwritten.add(records, self.clients.len(), now);
         }
         if !effects.is_empty() {
             self.pending.hold(Held::Effects(effects, self.start.elapsed()));
@@ -345,6 +374,7 @@ impl<C: Core> Room<C> {
     }
 
     fn leave(mut self) {
+        self.write(self.start.elapsed());
         if self.behind.is_long() {
             self.snapshot();
         }

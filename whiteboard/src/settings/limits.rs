@@ -20,7 +20,7 @@ pub struct LimitSettings {
     pub max_connections: usize,
 
     /// Connections of one address (of one /64 network with IPv6). A school behind one address needs one each pupil
-    #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = 300, value_parser = at_least_one)]
+    #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = 1000, value_parser = at_least_one)]
     pub max_connections_per_address: usize,
 
     /// Networks of proxies whose X-Forwarded-For tells where a client comes from, comma separated; none for none
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(limits.native_rate(), Rate { per_second: 200, burst: 200 });
         assert_eq!(limits.classroom_rate(), Rate { per_second: 100, burst: 400 });
         assert_eq!(limits.canvas_rate(), limits.classroom_rate());
-        assert_eq!((limits.max_connections, limits.max_connections_per_address), (2000, 300));
+        assert_eq!((limits.max_connections, limits.max_connections_per_address), (2000, 1000));
         assert!(Networks::parse(&limits.trusted_proxies).is_ok());
         assert_eq!(limits.egress_limit_bytes, None);
     }

@@ -1,5 +1,6 @@
 //! Frames of the server: encoded once, shared by everybody who gets them.
 
+use super::live::counted;
 use bytes::Bytes;
 
 /// Room kept for a header in front of a payload that is still being written.
@@ -95,7 +96,7 @@ impl Frame {
         } else {
             2
         };
-        Self { wire: Bytes::from(bytes).slice(start..), payload, version: None, replaceable: false }
+        Self { wire: counted(bytes).slice(start..), payload, version: None, replaceable: false }
     }
 
     /// The same frame with what is to be known about its content.

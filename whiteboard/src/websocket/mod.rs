@@ -30,11 +30,13 @@ mod connection;
 pub mod decoder;
 mod frame;
 mod handshake;
+mod live;
 
 pub use connection::{Connection, Ended, Next, Outgoing, Silence, Taken};
 pub use decoder::Violation;
 pub use frame::Frame;
 pub use handshake::{Refused, Upgrade};
+pub use live::{counted, live};
 
 use std::time::Duration;
 

@@ -162,7 +162,9 @@ async fn a_long_log_gets_a_snapshot_that_says_the_same() {
     bench.hub.shared().ground.store.writer.close().await;
     let reader = crate::store::Reader::open(&bench.directory.path().join(DATABASE)).unwrap();
     let loaded = reader.load::<State>(&BoardName::classroom("physics")).unwrap();
-    assert_eq!((loaded.seq, loaded.behind_snapshot), (OPERATIONS + 10, 10));
+    assert_eq!(loaded.seq, OPERATIONS + 10);
+    // What went to the disk together has one snapshot behind it.
+    assert!(loaded.behind_snapshot <= 10, "{}", loaded.behind_snapshot);
     reader.examine().unwrap();
 }
 
