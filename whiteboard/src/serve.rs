@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::protocol::classroom;
 use crate::protocol::collabcanvas::{self, socket::Collab};
 use crate::protocol::engineio::registry::Registry;
+use crate::protocol::engineio::session::Common;
 use crate::protocol::native::live::Live;
 use crate::room::{Ground, Hub, Shared};
 use crate::settings::Settings;
@@ -120,7 +121,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         ..Collab::new(canvases.clone(), accounts)
     });
     let rate = settings.limits.classroom_rate();
-    let registry = Arc::new(Registry::new(hub.clone(), settings.transport_timing(), rate, metrics.clone()));
+    let common = Common { hub: hub.clone(), timing: settings.transport_timing(), rate, metrics: metrics.clone() };
+    let registry = Arc::new(Registry::new(common));
     let (uploads, kept) = (Uploads::default(), settings.limits.board());
     let (classrooms, drawn_together) = (hub.clone(), canvases.clone());
     let rooms = boards::live::Live::new(native.hub.clone())

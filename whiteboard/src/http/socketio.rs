@@ -138,7 +138,7 @@ fn get_websocket(
     };
     let config = websocket::Config {
         max_message: MAX_PAYLOAD,
-        write_timeout: registry.timing.ping_timeout,
+        write_timeout: registry.common.timing.ping_timeout,
         ..websocket::Config::default()
     };
     // Counted, so that a stop waits until this client has been told.
@@ -147,7 +147,7 @@ fn get_websocket(
         match session {
             Ok(session) => transport::upgrade(socket, session, registry).await,
             Err(admission) => {
-                let session = Session::new(&registry, query.session_code, Stage::Websocket, admission);
+                let session = Session::new(&registry.common, query.session_code, Stage::Websocket, admission);
                 transport::serve(socket, Arc::new(session), registry).await;
             }
         }
@@ -171,21 +171,21 @@ async fn post_polling(public: &Public, query: &Query, body: Body) -> Result<Resp
     let registry = &public.registry;
     let sid = query.sid.as_deref().ok_or(Fault::BadMethod)?;
     let session = registry.find(sid).ok_or(Fault::UnknownSession)?;
-    let limit = registry.timing.request_timeout;
+    let limit = registry.common.timing.request_timeout;
     let body = match timeout(limit, axum::body::to_bytes(body, MAX_PAYLOAD)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
-            session.end(registry, Some(Closed::Misuse)).await;
+            registry.end(&session, Some(Closed::Misuse)).await;
             let sentence = "A request may have at most 1,000,000 bytes.";
             return Ok(error(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }
         Err(_) => {
-            session.end(registry, Some(Closed::Misuse)).await;
+            registry.end(&session, Some(Closed::Misuse)).await;
             return Ok(error(StatusCode::REQUEST_TIMEOUT, "The body of the request did not arrive in time."));
         }
     };
     let Ok(body) = std::str::from_utf8(&body) else {
-        session.end(registry, Some(Closed::Misuse)).await;
+        registry.end(&session, Some(Closed::Misuse)).await;
         return Err(Fault::BadRequest);
     };
     polling::post(&session, registry, body).await?;

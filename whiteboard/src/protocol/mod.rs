@@ -4,6 +4,7 @@
 pub mod classroom;
 pub mod collabcanvas;
 pub mod engineio;
+mod id;
 pub mod native;
 pub mod socket;
 pub mod socketio;

@@ -1,7 +1,7 @@
 //! One Socket.IO connection of the classroom dialect, on whatever transport: from its packets to its room.
 
 use super::classroom::{action, check_code};
-use super::engineio::registry::random_id;
+use super::id::random_id;
 use super::socketio::{Packet, connect_error, connected, parse};
 use crate::board::classroom::{Action, Classroom};
 use crate::room::{Frame, Hub, Membership, Outbox};

@@ -37,9 +37,9 @@ pub enum Refused {
 
 /// Opens a session; returns its first packet.
 pub fn open(registry: &Arc<Registry>, code: Option<String>, admission: Admission) -> String {
-    let session = Arc::new(Session::new(registry, code, Stage::Polling, admission));
+    let session = Arc::new(Session::new(&registry.common, code, Stage::Polling, admission));
     registry.insert(&session);
-    let text = packet::open(&session.sid, true, &registry.timing);
+    let text = packet::open(&session.sid, true, &registry.common.timing);
     let registry_of_task = registry.clone();
     registry.tasks.spawn(async move { keep(&session, &registry_of_task).await });
     text
@@ -47,7 +47,7 @@ pub fn open(registry: &Arc<Registry>, code: Option<String>, admission: Admission
 
 /// Watches over a polling session until it ends or a WebSocket takes over.
 async fn keep(session: &Session, registry: &Registry) {
-    let _counted = Counted::new(&registry.metrics, BoardName::CLASSROOM, Transport::Polling);
+    let _counted = Counted::new(&registry.common.metrics, BoardName::CLASSROOM, Transport::Polling);
     loop {
         let changed = session.stage_changed.notified();
         if matches!(session.stage(), Stage::Websocket | Stage::Ended) {
@@ -61,10 +61,10 @@ async fn keep(session: &Session, registry: &Registry) {
                 match due {
                     Due::Wait => {}
                     Due::Ping => session.outbox.push(Frame::plain(PING)),
-                    Due::Gone => return session.end(registry, Some(Closed::NoAnswer)).await,
+                    Due::Gone => return registry.end(session, Some(Closed::NoAnswer)).await,
                 }
                 if session.outbox.closed().is_some() {
-                    return session.end(registry, None).await;
+                    return registry.end(session, None).await;
                 }
             }
             () = registry.stopping.cancelled() => {
@@ -75,7 +75,7 @@ async fn keep(session: &Session, registry: &Registry) {
                 if session.stage() != Stage::Ended {
                     let _ = tokio::time::timeout(LAST_POLL, ended).await;
                 }
-                return session.end(registry, None).await;
+                return registry.end(session, None).await;
             }
         }
     }
@@ -96,7 +96,7 @@ pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refu
         return Err(Refused::Gone);
     }
     if !session.begin_poll() {
-        session.end(registry, Some(Closed::Misuse)).await;
+        registry.end(session, Some(Closed::Misuse)).await;
         return Err(Refused::Misuse);
     }
     let _poll = Poll(session);
@@ -111,7 +111,7 @@ pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refu
             return Ok(answer(session, &frames));
         }
         if session.outbox.closed().is_some() {
-            session.end(registry, None).await;
+            registry.end(session, None).await;
             return Ok(NOOP.to_owned());
         }
         match session.stage() {
@@ -152,11 +152,11 @@ pub async fn post(session: &Session, registry: &Registry, body: &str) -> Result<
         match session.receive(text).await {
             Ok(Step::Continue) => {}
             Ok(Step::Close) => {
-                session.end(registry, None).await;
+                registry.end(session, None).await;
                 return Ok(());
             }
             Err(_) => {
-                session.end(registry, Some(Closed::Misuse)).await;
+                registry.end(session, Some(Closed::Misuse)).await;
                 return Err(Refused::Misuse);
             }
         }

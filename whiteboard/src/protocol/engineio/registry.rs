@@ -1,11 +1,7 @@
 //! All sessions of the process.
 
-use super::Timing;
-use super::session::Session;
-use crate::board::classroom::Classroom;
-use crate::limits::Rate;
-use crate::metrics::Metrics;
-use crate::room::Hub;
+use super::session::{Common, Session, Stage};
+use crate::board::core::Closed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,11 +10,7 @@ use tokio_util::task::TaskTracker;
 
 /// What sessions share, and those that are found by their id (all that began by polling).
 pub struct Registry {
-    pub hub: Hub<Classroom>,
-    pub timing: Timing,
-    /// How fast one client may send.
-    pub rate: Rate,
-    pub metrics: Arc<Metrics>,
+    pub common: Common,
     /// Cancelled when the server stops: transports tell their clients and end.
     pub stopping: CancellationToken,
     /// The tasks of all transports.
@@ -27,16 +19,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(hub: Hub<Classroom>, timing: Timing, rate: Rate, metrics: Arc<Metrics>) -> Self {
-        Self {
-            hub,
-            timing,
-            rate,
-            metrics,
-            stopping: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            sessions: Mutex::default(),
-        }
+    pub fn new(common: Common) -> Self {
+        Self { common, stopping: CancellationToken::new(), tasks: TaskTracker::new(), sessions: Mutex::default() }
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Session>>> {
@@ -52,8 +36,15 @@ impl Registry {
         self.sessions().get(sid).cloned()
     }
 
-    pub fn remove(&self, sid: &str) {
-        self.sessions().remove(sid);
+    /// Ends a session: the room hears of it, whatever transport is still open closes.
+    pub async fn end(&self, session: &Session, reason: Option<Closed>) {
+        if let Some(reason) = reason {
+            session.outbox.close(reason);
+        }
+        self.sessions().remove(&session.sid);
+        if session.advance(&[Stage::Polling, Stage::Probing, Stage::Websocket], Stage::Ended) {
+            session.socket.lock().await.leave();
+        }
     }
 
     /// Tells every client that the server stops and waits until the transports have ended, `patience` at most.
@@ -61,26 +52,5 @@ impl Registry {
         self.stopping.cancel();
         self.tasks.close();
         tokio::time::timeout(patience, self.tasks.wait()).await.is_ok()
-    }
-}
-
-/// An id that nobody can guess: 120 random bits.
-pub fn random_id() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut bytes = [0; 24];
-    // Without randomness from the kernel nothing that is served could be trusted.
-    getrandom::fill(&mut bytes).expect("the kernel has random bytes");
-    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_long_and_different() {
-        let ids: std::collections::HashSet<_> = (0..1000).map(|_| random_id()).collect();
-        assert_eq!(ids.len(), 1000);
-        assert!(ids.iter().all(|id| id.len() == 24 && id.chars().all(|c| c.is_ascii_alphanumeric())));
     }
 }

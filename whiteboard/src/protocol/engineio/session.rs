@@ -1,13 +1,15 @@
 //! One Engine.IO session: what stays the same while its transport changes.
 
+use super::Timing;
 use super::heartbeat::Heartbeat;
 use super::packet::{self, Packet};
-use super::registry::{Registry, random_id};
-use crate::limits::Bucket;
+use crate::board::classroom::Classroom;
 use crate::limits::connections::Admission;
-use crate::metrics::Closed;
+use crate::limits::{Bucket, Rate};
+use crate::metrics::Metrics;
+use crate::protocol::id::random_id;
 use crate::protocol::socket::{Misuse, Socket};
-use crate::room::Outbox;
+use crate::room::{Hub, Outbox};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +34,15 @@ pub enum Step {
     Close,
 }
 
+/// What all sessions have.
+pub struct Common {
+    pub hub: Hub<Classroom>,
+    pub timing: Timing,
+    /// How fast one client may send.
+    pub rate: Rate,
+    pub metrics: Arc<Metrics>,
+}
+
 pub struct Session {
     pub sid: Arc<str>,
     pub outbox: Arc<Outbox>,
@@ -52,18 +63,18 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(registry: &Registry, code: Option<String>, stage: Stage, admission: Admission) -> Self {
-        let outbox = Arc::new(Outbox::new(registry.metrics.clone()));
+    pub fn new(common: &Common, code: Option<String>, stage: Stage, admission: Admission) -> Self {
+        let outbox = Arc::new(Outbox::new(common.metrics.clone()));
         Self {
             sid: random_id().into(),
-            socket: tokio::sync::Mutex::new(Socket::new(registry.hub.clone(), outbox.clone(), code)),
+            socket: tokio::sync::Mutex::new(Socket::new(common.hub.clone(), outbox.clone(), code)),
             outbox,
             stage_changed: Notify::new(),
             polled: AtomicBool::new(false),
             polled_version: Mutex::new(None),
             stage: Mutex::new(stage),
-            heartbeat: Mutex::new(Heartbeat::new(registry.timing, Instant::now())),
-            pace: Mutex::new(Bucket::new(registry.rate)),
+            heartbeat: Mutex::new(Heartbeat::new(common.timing, Instant::now())),
+            pace: Mutex::new(Bucket::new(common.rate)),
             start: Instant::now(),
             _admission: admission,
         }
@@ -121,17 +132,6 @@ impl Session {
             let taken = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(self.start.elapsed());
             let Err(wait) = taken else { return };
             tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Ends the session: the room hears of it, whatever transport is still open closes.
-    pub async fn end(&self, registry: &Registry, reason: Option<Closed>) {
-        if let Some(reason) = reason {
-            self.outbox.close(reason);
-        }
-        registry.remove(&self.sid);
-        if self.advance(&[Stage::Polling, Stage::Probing, Stage::Websocket], Stage::Ended) {
-            self.socket.lock().await.leave();
         }
     }
 

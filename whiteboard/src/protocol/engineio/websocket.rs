@@ -76,7 +76,7 @@ struct Carrier<'a> {
 
 /// Serves a new session that begins with a WebSocket.
 pub async fn serve(mut socket: Connection, session: Arc<Session>, registry: Arc<Registry>) {
-    socket.queue(&Frame::plain(packet::open(&session.sid, false, &registry.timing)));
+    socket.queue(&Frame::plain(packet::open(&session.sid, false, &registry.common.timing)));
     carry(socket, &session, &registry).await;
 }
 
@@ -85,7 +85,7 @@ pub async fn upgrade(mut socket: Connection, session: Arc<Session>, registry: Ar
     if !session.advance(&[Stage::Polling], Stage::Probing) {
         return;
     }
-    if probe(&mut socket, Instant::now() + registry.timing.request_timeout).await
+    if probe(&mut socket, Instant::now() + registry.common.timing.request_timeout).await
         && session.advance(&[Stage::Probing], Stage::Websocket)
     {
         carry(socket, &session, &registry).await;
@@ -111,14 +111,14 @@ async fn probe(socket: &mut Connection, deadline: Instant) -> bool {
 
 /// Carries a session over a WebSocket until either ends.
 async fn carry(socket: Connection, session: &Session, registry: &Registry) {
-    let _counted = Counted::new(&registry.metrics, BoardName::CLASSROOM, Transport::Websocket);
+    let _counted = Counted::new(&registry.common.metrics, BoardName::CLASSROOM, Transport::Websocket);
     let now = Instant::now();
     let next = now.checked_sub(PROBE_INTERVAL * PROBE_BURST).unwrap_or(now);
     let receipts = Receipts { wanted: None, asked: false, next };
     let mut carrier = Carrier { socket, session, registry, receipts };
     let Over(reason) = carrier.run().await;
     tracing::debug!(session = %session.sid, ?reason, "websocket ended");
-    session.end(registry, reason).await;
+    registry.end(session, reason).await;
     carrier.close().await;
 }
 

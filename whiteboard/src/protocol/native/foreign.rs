@@ -5,7 +5,7 @@
 
 use super::live::{Live, Place};
 use super::message::{Hello, Message, Misunderstood};
-use super::session::{self, Patience};
+use super::patience::{MISUNDERSTOOD, PONG, Patience};
 use crate::board::core::{Closed, Durable};
 use crate::board::scene::catchup::parts;
 use crate::board::scene::element::Element;
@@ -96,7 +96,7 @@ fn welcome(hello: &Hello, user: UserId, board: &BoardName, live: &Live, seq: u64
         user,
         role: Role::Viewer,
         // Of no other connection: one never goes on from here.
-        epoch: crate::protocol::engineio::registry::random_id().into(),
+        epoch: crate::protocol::id::random_id().into(),
         seq,
         board: BoardFacts {
             id: board.code.clone(),
@@ -124,7 +124,7 @@ pub async fn show(
     place: &Place,
     live: &Live,
 ) -> Option<Closed> {
-    let closed = |closed| Some(session::closed_here(live, closed));
+    let closed = |closed| Some(live.closed(closed));
     let mut shown = match picture(live, board, None).await {
         Ok(picture) => picture.unwrap_or_default(),
         Err(why) => return closed(why),
@@ -173,11 +173,11 @@ pub async fn show(
         }
         wrong = if message.is_ok() { 0 } else { wrong + 1 };
         if matches!(message, Ok(Message::Ping)) {
-            place.outbox.answer(Frame::plain(session::PONG));
+            place.outbox.answer(Frame::plain(PONG));
         } else if let Some(event) = answer(message) {
             place.outbox.answer(live.frame(&event));
         }
-        if wrong >= session::MISUNDERSTOOD {
+        if wrong >= MISUNDERSTOOD {
             return closed(Closed::Misuse);
         }
     }

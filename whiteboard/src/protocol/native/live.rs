@@ -105,6 +105,12 @@ impl Live {
         Place { live: self.clone(), number, outbox }
     }
 
+    /// Counts a closing that no outbox was asked for.
+    pub fn closed(&self, closed: Closed) -> Closed {
+        self.metrics.closed(closed);
+        closed
+    }
+
     /// A frame for one client, beside what its board tells.
     pub fn frame(&self, event: &Event) -> Frame {
         frame(event, self.limits)

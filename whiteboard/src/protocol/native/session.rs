@@ -3,8 +3,9 @@
 use super::access::{role_of, user_of};
 use super::closing::{ended, goodbye, refused_hello};
 use super::foreign;
-use super::live::{Live, Place, Timing};
+use super::live::{Live, Place};
 use super::message::{Hello, Message, Misunderstood};
+use super::patience::{MISUNDERSTOOD, PONG, Patience};
 use crate::board::core::Closed;
 use crate::board::scene::Scene;
 use crate::board::scene::action::{Action, Asked, Join, RestoreTo, Since, What};
@@ -17,12 +18,6 @@ use crate::websocket::{Connection, Frame, Next};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-
-/// So many messages in a row that were not understood end a connection [P4].
-pub(super) const MISUNDERSTOOD: u32 = 20;
-
-/// The answer to a ping of a client [P6].
-pub(super) const PONG: &str = r#"{"t":"pong"}"#;
 
 /// Between two hints that somebody sends too much [P5].
 const HINTS: Duration = Duration::from_secs(10);
@@ -69,9 +64,9 @@ async fn greet(
             },
             Next::Binary(_) => Err(not_hello()),
             Next::Pong(_) | Next::Sent(_) => continue,
-            Next::Deadline => return Err(Some(closed_here(live, Closed::NoAnswer))),
+            Next::Deadline => return Err(Some(live.closed(Closed::NoAnswer))),
             Next::Closing => return Err(place.outbox.closed()),
-            Next::Ended(end) => return Err(ended(end).map(|closed| closed_here(live, closed))),
+            Next::Ended(end) => return Err(ended(end).map(|closed| live.closed(closed))),
         };
     };
     let answer = match hello {
@@ -88,7 +83,7 @@ async fn greet(
     answer.map_err(|wrong| {
         let code = wrong.code;
         connection.queue(&live.frame(&error(wrong)));
-        Some(closed_here(live, refused_hello(code)))
+        Some(live.closed(refused_hello(code)))
     })
 }
 
@@ -111,12 +106,6 @@ fn not_hello() -> Misunderstood {
 
 fn error(wrong: Misunderstood) -> Event {
     Event::Error(Refused::new(wrong.code, wrong.id, wrong.message))
-}
-
-/// Counts a closing that no outbox was asked for.
-pub(super) fn closed_here(live: &Live, closed: Closed) -> Closed {
-    live.metrics.closed(closed);
-    closed
 }
 
 async fn meta(live: &Live, board: &BoardName) -> Result<crate::board::core::BoardMeta, String> {
@@ -142,36 +131,6 @@ struct Session<'a> {
     patience: Patience,
 }
 
-/// Waits for a client that says nothing [P6].
-pub(super) struct Patience {
-    timing: Timing,
-    /// When the client was last heard, and whether it was pinged since.
-    heard: Instant,
-    pinged: bool,
-}
-
-impl Patience {
-    pub(super) fn new(timing: Timing) -> Self {
-        Self { timing, heard: Instant::now(), pinged: false }
-    }
-
-    /// The client said something, or answered a ping.
-    pub(super) fn hear(&mut self) {
-        self.heard = Instant::now();
-        self.pinged = false;
-    }
-
-    /// When something is to be done about a client that goes on saying nothing.
-    pub(super) fn deadline(&self) -> Instant {
-        self.heard + self.timing.ping_interval + if self.pinged { self.timing.ping_timeout } else { Duration::ZERO }
-    }
-
-    /// What is to be done at the deadline: false: ping the client; true: it did not answer, and is gone.
-    pub(super) fn is_over(&mut self) -> bool {
-        std::mem::replace(&mut self.pinged, true)
-    }
-}
-
 impl<'a> Session<'a> {
     fn new(board: BoardName, role: Role, membership: Membership<Scene>, place: &'a Place, live: &'a Live) -> Self {
         let now = Instant::now();
@@ -194,19 +153,19 @@ impl<'a> Session<'a> {
         loop {
             let message = match connection.next(&*self.place.outbox, self.patience.deadline()).await {
                 Next::Text(text) => Message::parse(text),
-                Next::Binary(_) => return Some(closed_here(self.live, Closed::Misuse)),
+                Next::Binary(_) => return Some(self.live.closed(Closed::Misuse)),
                 Next::Pong(_) => {
                     self.patience.hear();
                     continue;
                 }
                 Next::Sent(_) => continue,
-                Next::Deadline if self.patience.is_over() => return Some(closed_here(self.live, Closed::NoAnswer)),
+                Next::Deadline if self.patience.is_over() => return Some(self.live.closed(Closed::NoAnswer)),
                 Next::Deadline => {
                     connection.queue(&Frame::ping(b""));
                     continue;
                 }
                 Next::Closing => return self.place.outbox.closed(),
-                Next::Ended(end) => return ended(end).map(|closed| closed_here(self.live, closed)),
+                Next::Ended(end) => return ended(end).map(|closed| self.live.closed(closed)),
             };
             self.patience.hear();
             match message {
@@ -218,7 +177,7 @@ impl<'a> Session<'a> {
                     self.misunderstood += 1;
                     self.answer(&error(wrong));
                     if self.misunderstood >= MISUNDERSTOOD {
-                        return Some(closed_here(self.live, Closed::Misuse));
+                        return Some(self.live.closed(Closed::Misuse));
                     }
                     self.wait().await;
                 }
