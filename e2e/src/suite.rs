@@ -125,7 +125,9 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
             tests_of("apiserver", "apiserver", options, &[])?;
         }
         Group::Cluster => {
-            clients::ensure(&Cache::locate()?)?;
+            let cache = Cache::locate()?;
+            clients::ensure(&cache)?;
+            web::ensure_browser(&cache)?;
             if options.target == Target::Own {
                 let there = Environment::of_running_cluster().is_ok();
                 // Set before anything is made: a failure half-way leaves something to take away too.
@@ -136,9 +138,9 @@ fn run_group(group: Group, options: Options, raised: &mut bool) -> anyhow::Resul
             }
             tests_of("cluster", "addons", options, &[])?;
             // Sites have nothing to do with each other; four of them keep two cores and one API server busy.
-            tests_of("cluster", "cluster", options, &["--test-threads=4", "--skip=alone::"])?;
-            // What kills the operator or listens for silence has the cluster for itself.
-            tests_of("cluster", "cluster", options, &["--test-threads=1", "alone::"])?;
+            tests_of("cluster", "cluster", options, &["--test-threads=4", "--skip=alone::", "--skip=browser::"])?;
+            // What kills the operator, listens for silence or opens ten browsers has the cluster for itself.
+            tests_of("cluster", "cluster", options, &["--test-threads=1", "alone::", "browser::"])?;
         }
     }
     Ok(())

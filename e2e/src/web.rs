@@ -36,17 +36,37 @@ pub fn unit_tests(cache: &Cache) -> anyhow::Result<()> {
 
 /// People in front of real browsers, against the server's program in a process of its own.
 pub fn browser_tests(cache: &Cache, server: &Path) -> anyhow::Result<()> {
-    browser(cache)?;
-    Ok(process::shown(script("test:browser").env("WHITEBOARD_SERVER", server))?)
+    ensure_browser(cache)?;
+    // A shell that has read `e2e/env` names a site.
+    Ok(process::shown(script("test:browser").env_remove("WHITEBOARD_URL").env("WHITEBOARD_SERVER", server))?)
 }
 
-/// The same people on a site that runs already, those apart who kill its server.
-pub fn browser_tests_on(cache: &Cache, url: &str) -> anyhow::Result<()> {
-    browser(cache)?;
-    Ok(process::shown(script("test:browser").args(["--", "together"]).env("WHITEBOARD_URL", url))?)
+/// A site that runs already, as a browser reaches it.
+#[derive(Debug)]
+pub struct Site<'a> {
+    /// `https://` and its host.
+    pub url: &'a str,
+    /// The IP address where it answers, whatever DNS says.
+    pub address: &'a str,
+    /// The certificate to trust for it, where it is not publicly trusted.
+    pub authority: Option<&'a Path>,
 }
 
-fn browser(cache: &Cache) -> anyhow::Result<()> {
+/// People who draw together on a site that runs already, and what a browser thinks of its certificate. Tests that kill the
+/// server are left out. The browser must be there: see [`ensure_browser`].
+pub fn browser_tests_on(site: &Site<'_>) -> anyhow::Result<()> {
+    let mut tests = script("test:browser");
+    tests.args(["--", "together", "certificate"]);
+    tests.env("WHITEBOARD_URL", site.url).env("WHITEBOARD_ADDRESS", site.address);
+    match site.authority {
+        Some(authority) => tests.env("WHITEBOARD_CA", authority),
+        None => tests.env_remove("WHITEBOARD_CA"),
+    };
+    Ok(process::shown(&tests)?)
+}
+
+/// Installs what tests in browsers need: npm packages and a browser.
+pub fn ensure_browser(cache: &Cache) -> anyhow::Result<()> {
     install(cache)?;
     Ok(packages::ensure_browser(cache)?)
 }

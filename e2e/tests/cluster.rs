@@ -1,5 +1,5 @@
 //! The product on a real cluster, each test as a person meets it. Tests have namespaces and hosts of their own and run side
-//! by side; those in `alone` run by themselves.
+//! by side; those in `alone` and `browser` run by themselves.
 // The helpers of tests are not marked as tests, and may fail as loudly.
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +7,8 @@
 mod alone;
 #[path = "cluster/backup.rs"]
 mod backup;
+#[path = "cluster/browser.rs"]
+mod browser;
 #[path = "cluster/children.rs"]
 mod children;
 #[path = "cluster/deletion.rs"]

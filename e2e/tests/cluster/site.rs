@@ -33,7 +33,7 @@ pub fn has_own_node(what: &str) -> bool {
 }
 
 /// Where the ingress controller answers.
-fn address() -> &'static str {
+pub fn address() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| cluster().address().unwrap())
 }

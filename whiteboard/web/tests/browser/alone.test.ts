@@ -1,18 +1,9 @@
 import { readFileSync } from 'node:fs';
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { agree, faultless, launch, Person, sleep, until } from './browser';
-import { Server } from './server';
+import { describe, expect, it } from 'vitest';
+import { agree, type Person, sleep, until } from './browser';
+import { Stage } from './stage';
 
-let server: Server;
-let browser: Browser;
-let people: Person[] = [];
-
-async function enter(path: string, options = {}): Promise<Person> {
-  const person = await Person.open(browser, server.url, path, options);
-  people.push(person);
-  return person;
-}
+const stage = new Stage();
 
 const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 
@@ -32,23 +23,9 @@ async function accessibility(person: Person): Promise<string[]> {
   return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launch();
-});
-afterEach(async () => {
-  faultless(people);
-  for (const person of people) await person.close();
-  people = [];
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
 describe('the start page', () => {
   it.each(['light', 'dark'] as const)('leads to drawing with one click, and remembers (%s)', async (colorScheme) => {
-    const ann = await enter('/', { colorScheme });
+    const ann = await stage.open('/', { colorScheme });
     await ann.picture(`start-${colorScheme}`);
     expect(await accessibility(ann)).toEqual([]);
     await ann.page.getByRole('button', { name: 'New board' }).click();
@@ -57,21 +34,21 @@ describe('the start page', () => {
     await ann.wave(300, 250);
     await agree([ann], 1);
     const path = new URL(ann.page.url()).pathname;
-    await ann.page.goto(server.url);
+    await ann.page.goto(stage.server.url);
     expect(await ann.page.getByRole('listitem').getByRole('link').getAttribute('href')).toBe(path);
     await ann.picture(`start-visited-${colorScheme}`);
   });
 
   it.each([['de', 'Neues Board'], ['it', 'Nuova lavagna'], ['fr', 'New board']])('speaks %s', async (locale, words) => {
-    const ann = await enter('/', { locale });
+    const ann = await stage.open('/', { locale });
     expect(await ann.page.getByRole('button', { name: words }).count()).toBe(1);
   });
 });
 
 describe('a board', () => {
   it.each(['light', 'dark'] as const)('has no serious accessibility fault (%s)', async (colorScheme) => {
-    const { id } = await server.board();
-    const ann = await (await enter(`/b/${id}`, { colorScheme })).saved();
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`, { colorScheme });
     await ann.shape('r', 400, 300);
     await agree([ann], 1);
     expect(await accessibility(ann)).toEqual([]);
@@ -82,8 +59,8 @@ describe('a board', () => {
   });
 
   it('can be drawn on with the keyboard alone', async () => {
-    const { id } = await server.board();
-    const ann = await (await enter(`/b/${id}`)).saved();
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`);
     const { keyboard } = ann.page;
     await ann.page.getByTestId('main-menu-trigger').focus();
     await keyboard.press('Enter');
@@ -104,8 +81,8 @@ describe('a board', () => {
   });
 
   it('on a phone takes fingers and a pen with pressure', async () => {
-    const { id } = await server.board();
-    const ann = await (await enter(`/b/${id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 })).saved();
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
     await ann.picture('phone');
     await ann.page.getByTestId('toolbar-freedraw').locator('..').tap();
     const session = await ann.cdp();
@@ -135,8 +112,8 @@ describe('a board', () => {
   });
 
   it('goes out as a file and comes in again', async () => {
-    const [first, second] = [await server.board(), await server.board()];
-    const ann = await (await enter(`/b/${first.id}`)).saved();
+    const [first, second] = [await stage.server.board(), await stage.server.board()];
+    const ann = await stage.enter(`/b/${first.id}`);
     await ann.shape('r', 400, 300);
     await ann.wave(400, 450);
     const scene = await agree([ann], 2);
@@ -150,7 +127,7 @@ describe('a board', () => {
     const pdf = await download('Save as PDF');
     expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
     expect(pdf.toString('latin1')).toContain('/DCTDecode');
-    const bob = await (await enter(`/b/${second.id}`)).saved();
+    const bob = await stage.enter(`/b/${second.id}`);
     await bob.page.setInputFiles('input[accept^=".excalidraw"]', { name: 'x.excalidraw', mimeType: 'application/json', buffer: drawing });
     const copy = await agree([bob], 2);
     const plain = (elements: typeof scene) =>
@@ -160,11 +137,11 @@ describe('a board', () => {
   });
 
   it('in another page shows the drawing and takes nothing', async () => {
-    const { id } = await server.board();
-    const ann = await (await enter(`/b/${id}`)).saved();
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`);
     await ann.shape('r', 400, 300);
     await agree([ann], 1);
-    const bob = await enter(`/b/${id}?embed`);
+    const bob = await stage.open(`/b/${id}?embed`);
     await until(() => bob.scene().catch(() => []), (scene) => scene.length === 1, 'the drawing is shown');
     await bob.picture('embedded');
     await bob.page.keyboard.press('r');
@@ -179,8 +156,8 @@ describe('a board', () => {
 
 describe('the past', () => {
   it('is looked at, named and brought back', async () => {
-    const { id } = await server.board();
-    const ann = await (await enter(`/b/${id}`)).saved();
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`);
     await ann.shape('r', 400, 300);
     await agree([ann], 1);
     await ann.menu('History');

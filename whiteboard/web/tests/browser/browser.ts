@@ -1,17 +1,9 @@
 /** People in front of browsers: each has a context of its own, so that nothing is shared but the server. */
 import { mkdirSync } from 'node:fs';
-import { chromium, type Browser, type BrowserContextOptions, type CDPSession, type Page } from 'playwright-core';
-import { expect } from 'vitest';
+import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
 import type { Element } from '../../src/sync/element';
 
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
 const ARTEFACTS = process.env.WHITEBOARD_ARTEFACTS ?? 'tests/artefacts';
-
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
-}
 
 export const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -35,7 +27,7 @@ export class Person {
   private constructor(readonly page: Page, readonly url: string) {}
 
   static async open(browser: Browser, site: string, path: string, options: BrowserContextOptions = {}): Promise<Person> {
-    const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en', ignoreHTTPSErrors: true, ...options });
+    const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en', ...options });
     await context.addInitScript(() => {
       // A file chooser of the system would wait for ever; without it files are downloads.
       Reflect.deleteProperty(window, 'showSaveFilePicker');
@@ -164,8 +156,4 @@ export async function agree(people: readonly Person[], count: number, pictures =
     );
   }
   return people[0]!.scene();
-}
-
-export function faultless(people: readonly Person[]): void {
-  expect(people.flatMap(({ faults }) => faults)).toEqual([]);
 }

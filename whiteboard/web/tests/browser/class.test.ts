@@ -1,22 +1,12 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
-import { agree, faultless, launch, Person, sleep, until } from './browser';
-import { Server } from './server';
+import { describe, expect, it } from 'vitest';
+import { agree, sleep, until } from './browser';
+import { Stage } from './stage';
 
-let server: Server;
-let browser: Browser;
-let people: Person[] = [];
-
-async function enter(path: string): Promise<Person> {
-  const person = await Person.open(browser, server.url, path);
-  people.push(person);
-  return person.saved();
-}
+const stage = new Stage();
 
 /** A pupil without a page: whatever it sends, the server decides. */
 async function attack(board: string, requests: object[]): Promise<Record<string, unknown>[]> {
-  const socket = new WebSocket(`${server.url.replace(/^http/, 'ws')}/boards/${board}/live`, { rejectUnauthorized: false });
+  const socket = stage.server.site.socket(`/boards/${board}/live`);
   const heard: Record<string, unknown>[] = [];
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
   socket.on('message', (data) => heard.push(JSON.parse(String(data)) as Record<string, unknown>));
@@ -28,24 +18,10 @@ async function attack(board: string, requests: object[]): Promise<Record<string,
   return heard;
 }
 
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launch();
-});
-afterEach(async () => {
-  faultless(people);
-  for (const person of people) await person.close();
-  people = [];
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
 describe('a class', () => {
   it('is locked and unlocked by its teacher, also for a pupil without our page', async () => {
-    const { id, teacher } = await server.board(true);
-    const [ann, bob] = [await enter(`/b/${id}#teacher=${teacher}`), await enter(`/b/${id}`)];
+    const { id, teacher } = await stage.server.board(true);
+    const [ann, bob] = await Promise.all([stage.enter(`/b/${id}#teacher=${teacher}`), stage.enter(`/b/${id}`)]);
     await bob.wave(300, 250);
     await agree([ann, bob], 1);
     await ann.menu('menu-lock');
@@ -68,8 +44,8 @@ describe('a class', () => {
   });
 
   it('in a quiz sees its own and the teacher’s strokes only, until it ends', async () => {
-    const { id, teacher } = await server.board(true);
-    const [ann, bob, carl] = [await enter(`/b/${id}#teacher=${teacher}`), await enter(`/b/${id}`), await enter(`/b/${id}`)];
+    const { id, teacher } = await stage.server.board(true);
+    const [ann, bob, carl] = await Promise.all([stage.enter(`/b/${id}#teacher=${teacher}`), stage.enter(`/b/${id}`), stage.enter(`/b/${id}`)]);
     await ann.shape('r', 300, 200);
     await agree([ann, bob, carl], 1);
     await ann.menu('menu-quiz');
@@ -87,8 +63,8 @@ describe('a class', () => {
   });
 
   it('is cleared by its teacher, who can take that back', async () => {
-    const { id, teacher } = await server.board(true);
-    const [ann, bob] = [await enter(`/b/${id}#teacher=${teacher}`), await enter(`/b/${id}`)];
+    const { id, teacher } = await stage.server.board(true);
+    const [ann, bob] = await Promise.all([stage.enter(`/b/${id}#teacher=${teacher}`), stage.enter(`/b/${id}`)]);
     await bob.wave(300, 250);
     await agree([ann, bob], 1);
     await ann.menu('Clear the board');

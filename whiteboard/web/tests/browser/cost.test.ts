@@ -1,21 +1,23 @@
-/** What the client costs: printed, and held to the budgets of this folder's README where a loaded machine allows it. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
-import { agree, launch, Person, sleep, until } from './browser';
-import { Server } from './server';
+/**
+ * What the client costs: held to the budgets of this folder's README where a loaded machine allows it. `npm run measure` measures
+ * more often and prints a table.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import type WebSocket from 'ws';
+import { agree, type Person, sleep, until } from './browser';
+import { Stage } from './stage';
 
-let server: Server;
-let browser: Browser;
+/** Whether these figures are wanted for their own sake, on a quiet machine. */
+const MEASURE = process.env.MEASURE === '1';
 
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launch();
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const stage = new Stage();
+const table: string[] = [];
+
+function note(what: string, target: string, measured: string): void {
+  table.push(`| ${what} | ${target} | ${measured} |`);
+}
+
+afterAll(() => console.log(['| what | target | measured |', '|---|---|---|', ...table].join('\n')));
 
 /** Somebody without a page, who draws as fast as a page would. */
 class Drawer {
@@ -25,7 +27,7 @@ class Drawer {
   welcomed = false;
 
   constructor(board: string, private readonly number: number) {
-    this.socket = new WebSocket(`${server.url.replace(/^http/, 'ws')}/boards/${board}/live`, { rejectUnauthorized: false });
+    this.socket = stage.server.site.socket(`/boards/${board}/live`);
     this.socket.on('open', () => this.send({ t: 'hello', v: 1, key: `drawer-${number}-`.padEnd(32, 'k'), session: `session${number}`.padEnd(16, 's'), name: `Drawer ${number}` }));
     this.socket.on('message', (data) => {
       const { t } = JSON.parse(String(data)) as { t: string };
@@ -76,77 +78,101 @@ function freedraw(id: string, x: number, y: number, points: number[][]): Record<
   return { ...shape(id, 'freedraw', x, y), width: 150, height: 120, points, pressures: [], simulatePressure: true, lastCommittedPoint: null };
 }
 
+/** Milliseconds from the beginning of a navigation until the board is there and can be drawn on. */
+async function interactive(person: Person): Promise<number> {
+  const ready = await person.page.waitForFunction(
+    () => document.querySelector('.status[data-mood="good"][data-waiting="0"]') !== null && performance.now(), undefined, { timeout: 30_000 },
+  );
+  return Number(await ready.jsonValue());
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly dur?: number;
+}
+
+function at(sorted: readonly number[], part: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN;
+}
+
 describe('the cost of', () => {
   it('loading: at most 600 KB at first and 50 KB later', async () => {
-    const { id } = await server.board();
-    const ann = await Person.open(browser, server.url, '/');
+    const { id } = await stage.server.board();
+    const ann = await stage.open('/');
     const session = await ann.cdp();
     await session.send('Network.enable');
     await session.send('Network.clearBrowserCache');
     let bytes = 0;
     session.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
-    await ann.page.goto(`${server.url}/b/${id}`);
+    await ann.page.goto(`${stage.server.url}/b/${id}`);
     await ann.saved();
     const first = bytes;
     bytes = 0;
     await ann.page.reload();
     await ann.saved();
-    console.log(`first load ${first} bytes, later ${bytes} bytes`);
+    note('first load, bytes over the wire', '≤ 600,000', first.toLocaleString('en'));
+    note('later loads, bytes', '≤ 50,000', bytes.toLocaleString('en'));
     expect(first).toBeLessThan(600_000);
     expect(bytes).toBeLessThan(50_000);
-    await ann.close();
   });
 
   it('starting: how long until one can draw, with a processor four times slower', async () => {
-    const { id } = await server.board();
+    const { id } = await stage.server.board();
     const times: number[] = [];
-    for (let run = 0; run < 3; run++) {
-      const ann = await Person.open(browser, server.url, '/');
+    for (let run = 0; run < (MEASURE ? 7 : 1); run++) {
+      const ann = await stage.open('/');
       const session = await ann.cdp();
       await session.send('Emulation.setCPUThrottlingRate', { rate: 4 });
-      const begin = Date.now();
-      await ann.page.goto(`${server.url}/b/${id}`, { waitUntil: 'commit' });
-      await ann.saved();
-      times.push(Date.now() - begin);
+      await ann.page.goto(`${stage.server.url}/b/${id}`, { waitUntil: 'commit' });
+      times.push(await interactive(ann));
       await ann.close();
     }
-    console.log(`interactive after ${times.join(', ')} ms`);
-    expect(Math.min(...times)).toBeLessThan(10_000);
+    times.sort((a, b) => a - b);
+    note(`interactive, processor 4 times slower, median (worst) of ${times.length}, ms`, '≤ 2,500', `${at(times, 0.5).toFixed(0)} (${at(times, 1).toFixed(0)})`);
+    expect(times[0]).toBeLessThan(10_000);
   });
 
   it('ten others drawing on a board of 2,000 elements: frames a second', async () => {
-    const { id } = await server.board();
+    const { id } = await stage.server.board();
     const drawers = Array.from({ length: 10 }, (_, n) => new Drawer(id, n));
     await until(async () => drawers.every(({ welcomed }) => welcomed), Boolean, 'the drawers are in');
     for (let part = 0; part < 10; part++) {
       drawers[0]!.change(Array.from({ length: 200 }, (_, n) => {
-        const at = part * 200 + n;
-        return shape(`shape-${at}`, ['rectangle', 'ellipse', 'diamond'][at % 3]!, 240 + (at % 50) * 18, 80 + Math.floor(at / 50) * 16);
+        const place = part * 200 + n;
+        return shape(`shape-${place}`, ['rectangle', 'ellipse', 'diamond'][place % 3]!, 240 + (place % 50) * 18, 80 + Math.floor(place / 50) * 16);
       }));
     }
     await until(async () => drawers[0]!.waiting, (waiting) => waiting === 0, 'the shapes are kept');
-    const ann = await (await Person.open(browser, server.url, `/b/${id}`)).saved();
+    const ann = await stage.enter(`/b/${id}`);
     await agree([ann], 2000, false);
-    const drawing = Promise.all(drawers.map((drawer) => drawer.stroke(300)));
-    const gaps = await ann.page.evaluate(() => new Promise<number[]>((resolve) => {
+    const points = MEASURE ? 600 : 150;
+    await stage.browser.startTracing(ann.page, { categories: ['devtools.timeline', 'disabled-by-default-devtools.timeline.frame', 'disabled-by-default-devtools.timeline'] });
+    const drawing = Promise.all(drawers.map((drawer) => drawer.stroke(points)));
+    const gaps = await ann.page.evaluate((length) => new Promise<number[]>((resolve) => {
       const gaps: number[] = [];
-      let last = performance.now();
-      const begin = last;
+      const begin = performance.now();
+      let last: number | null = null;
       const next = (now: number) => {
-        gaps.push(now - last);
+        if (last !== null) gaps.push(now - last);
         last = now;
-        if (now - begin < 4500) requestAnimationFrame(next);
+        if (now - begin < length) requestAnimationFrame(next);
         else resolve(gaps);
       };
       requestAnimationFrame(next);
-    }));
+    }), points * 15);
+    const trace = JSON.parse((await stage.browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
     await drawing;
+    const seconds = gaps.reduce((sum, gap) => sum + gap, 0) / 1000;
+    const rate = gaps.length / seconds;
     const sorted = gaps.toSorted((a, b) => a - b);
-    const rate = (1000 * gaps.length) / gaps.reduce((sum, gap) => sum + gap, 0);
-    console.log(`${rate.toFixed(1)} frames a second; a frame takes p50 ${sorted[Math.floor(gaps.length / 2)]!.toFixed(1)} ms, p95 ${sorted[Math.floor(gaps.length * 0.95)]!.toFixed(1)} ms`);
+    const drawn = trace.traceEvents.filter(({ name }) => name === 'DrawFrame').length;
+    const long = trace.traceEvents.filter(({ name, dur }) => name === 'RunTask' && (dur ?? 0) > 50_000).length;
+    note('frames a second while ten others draw on 2,000 elements', '60', rate.toFixed(1));
+    note('the same: a frame p50, p95, p99, ms', '', [0.5, 0.95, 0.99].map((part) => at(sorted, part).toFixed(1)).join(', '));
+    note('the same, by the tracing: frames drawn a second; tasks longer than 50 ms', '', `${(drawn / seconds).toFixed(1)}; ${long}`);
     await agree([ann], 2010, false);
     expect(rate).toBeGreaterThan(5);
+    expect(drawn, 'frames in the trace').toBeGreaterThan(0);
     for (const drawer of drawers) drawer.close();
-    await ann.close();
   });
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Site } from './site';
 
 const FOLDERS = ['release', 'cluster', 'debug'];
 
@@ -31,20 +32,22 @@ export class Server {
   private process: ChildProcess | null = null;
   private readonly data = mkdtempSync(join(tmpdir(), 'whiteboard-'));
 
-  private constructor(readonly url: string, private readonly port: number, private readonly admin: number) {}
+  private constructor(readonly site: Site, private readonly port: number, private readonly admin: number) {}
 
   static async start(): Promise<Server> {
-    const running = process.env.WHITEBOARD_URL;
-    if (running) return new Server(running.replace(/\/$/, ''), 0, 0);
+    const running = Site.running();
+    if (running) return new Server(running, 0, 0);
     const port = await freePort();
-    const server = new Server(`http://127.0.0.1:${port}`, port, await freePort());
+    const server = new Server(new Site(`http://127.0.0.1:${port}`), port, await freePort());
     await server.run();
     return server;
   }
 
-  /** Whether this test may kill it. */
-  get owned(): boolean {
-    return this.port !== 0;
+  /** Whether tests have a server of their own, which they may kill. */
+  static readonly owned = Site.running() === null;
+
+  get url(): string {
+    return this.site.url;
   }
 
   async run(): Promise<void> {
@@ -55,10 +58,10 @@ export class Server {
     let errors = '';
     child.stderr?.on('data', (text: Buffer) => { errors = (errors + text.toString()).slice(-4000); });
     this.process = child;
-    for (let attempt = 0; attempt < 300; attempt++) {
+    for (let attempt = 0; attempt < 1500; attempt++) {
       if (child.exitCode !== null) throw new Error(`the server ended: ${errors}`);
-      if (await fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false)) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      if (await this.site.ask('GET', '/readyz').then(({ status }) => status === 200, () => false)) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new Error(`the server did not get ready: ${errors}`);
   }
@@ -79,13 +82,9 @@ export class Server {
 
   /** Makes a board; `teacher` is its secret, if it was made for a class. */
   async board(forClass = false): Promise<{ id: string; teacher: string }> {
-    const answer = await fetch(`${this.url}/api/boards`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(forClass ? { teacher: true } : {}),
-    });
-    if (!answer.ok) throw new Error(`no board was made: ${answer.status} ${await answer.text()}`);
-    const body = (await answer.json()) as { id: string; teacher?: string };
+    const { status, text } = await this.site.ask('POST', '/api/boards', forClass ? { teacher: true } : {});
+    if (status >= 300) throw new Error(`no board was made: ${status} ${text}`);
+    const body = JSON.parse(text) as { id: string; teacher?: string };
     return { id: body.id, teacher: body.teacher ?? '' };
   }
 }

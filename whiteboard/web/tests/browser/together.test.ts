@@ -1,37 +1,14 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { agree, faultless, launch, Person, sleep, until } from './browser';
+import { describe, expect, it } from 'vitest';
+import { agree, type Person, sleep, until } from './browser';
 import { Server } from './server';
+import { Stage } from './stage';
 
-let server: Server;
-let browser: Browser;
-let people: Person[] = [];
-
-async function enter(count: number, path: string, options = {}): Promise<Person[]> {
-  const entered = [];
-  for (let n = 0; n < count; n++) entered.push(await (await Person.open(browser, server.url, path, options)).saved());
-  people.push(...entered);
-  return entered;
-}
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await launch();
-});
-afterEach(async () => {
-  faultless(people);
-  for (const person of people) await person.close();
-  people = [];
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const stage = new Stage();
 
 describe('two people', () => {
   it('draw, erase, write and undo, and see the same', async () => {
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await ann.wave(300, 250);
     await bob.shape('r', 600, 300);
     await agree([ann, bob], 2);
@@ -59,8 +36,8 @@ describe('two people', () => {
   });
 
   it('see a stroke while it is drawn, and the cursor with its name', async () => {
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await ann.wave(300, 300, 30, true);
     const seen = await until(() => bob.strokes(), (strokes) => (strokes[0]?.points?.length ?? 0) > 10, 'the other sees the stroke grow', 5000);
     expect(seen).toHaveLength(1);
@@ -77,8 +54,8 @@ describe('two people', () => {
   });
 
   it('follow a view, and see a laser pointer', async () => {
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await bob.shape('r', 500, 300);
     await agree([ann, bob], 1);
     await bob.page.mouse.click(900, 600);
@@ -102,9 +79,9 @@ describe('two people', () => {
   });
 
   it('a stroke of 500 points is sent once, in growing parts', async () => {
-    const { id } = await server.board();
-    const [ann] = (await enter(1, `/b/${id}`)) as [Person];
-    const [bob] = (await enter(1, `/b/${id}`)) as [Person];
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`);
+    const bob = await stage.enter(`/b/${id}`);
     let [bytes, idle, points] = [0, 0, 0];
     const session = await ann.cdp();
     await session.send('Network.enable');
@@ -125,8 +102,8 @@ describe('two people', () => {
   });
 
   it('paste an image, and both have it', async () => {
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await ann.page.evaluate(async () => {
       const canvas = document.createElement('canvas');
       [canvas.width, canvas.height] = [120, 80];
@@ -145,8 +122,8 @@ describe('two people', () => {
   });
 
   it('one goes offline, draws, returns', async () => {
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await ann.wave(300, 250);
     await agree([ann, bob], 1);
     await ann.page.context().setOffline(true);
@@ -163,8 +140,8 @@ describe('two people', () => {
 
 describe('ten people', () => {
   it('draw at once and agree', async () => {
-    const { id } = await server.board();
-    const all = await enter(10, `/b/${id}`, { viewport: { width: 900, height: 640 } });
+    const { id } = await stage.server.board();
+    const all = await stage.together(10, `/b/${id}`, { viewport: { width: 900, height: 640 } });
     await Promise.all(all.map((person, n) => person.shape(n % 2 ? 'r' : 'o', 260 + (n % 5) * 110, 160 + Math.floor(n / 5) * 180, 80, 60)));
     await agree(all, 10, false);
     await Promise.all(all.map((person, n) => person.wave(260 + (n % 5) * 110, 420 + Math.floor(n / 5) * 60, 8)));
@@ -175,38 +152,36 @@ describe('ten people', () => {
   });
 });
 
-describe('the server', () => {
+describe.runIf(Server.owned)('the server', () => {
   it('killed in the middle loses nothing that was acknowledged, and what waits is sent', async () => {
-    if (!server.owned) return;
-    const { id } = await server.board();
-    const [ann, bob] = (await enter(2, `/b/${id}`)) as [Person, Person];
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
     await ann.wave(300, 250);
     await agree([ann, bob], 1);
-    await server.kill();
+    await stage.server.kill();
     await ann.shape('r', 600, 250);
     await bob.shape('o', 600, 450);
-    await server.run();
+    await stage.server.run();
     await agree([ann, bob], 3);
-    const [carl] = (await enter(1, `/b/${id}`)) as [Person];
+    const carl = await stage.enter(`/b/${id}`);
     await agree([ann, carl], 3, false);
   });
 
   it('away while a tab is closed: the next tab sends what waited', async () => {
-    if (!server.owned) return;
-    const { id } = await server.board();
-    const [ann] = (await enter(1, `/b/${id}`)) as [Person];
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`);
     await ann.wave(300, 250);
     await agree([ann], 1);
-    await server.kill();
+    await stage.server.kill();
     await ann.shape('r', 600, 250);
     await until(() => ann.status(), (text) => /wait/.test(text), 'it waits');
     await sleep(600);
     const again = await ann.page.context().newPage();
     await ann.page.close();
-    await server.run();
+    await stage.server.run();
     await again.goto(ann.url);
     await again.waitForSelector('.status[data-mood="good"][data-waiting="0"]');
-    const [bob] = (await enter(1, `/b/${id}`)) as [Person];
+    const bob = await stage.enter(`/b/${id}`);
     expect((await agree([bob], 2)).map(({ type }) => type).sort()).toEqual(['freedraw', 'rectangle']);
   });
 });
