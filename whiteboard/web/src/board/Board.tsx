@@ -18,7 +18,7 @@ import { Overlay } from './overlay';
 import { People } from './people';
 import type { Session } from './session';
 import { Corner, useSmall } from './Status';
-import { initialData, remember } from './view';
+import { initialData, keepLibrary, remember } from './view';
 import { travelActions } from './travel';
 
 export type Open = 'share' | 'people' | 'history' | 'rename' | 'clear' | 'insert' | null;
@@ -51,10 +51,20 @@ export function BoardPage({ session, language, t }: Props) {
   useEffect(() => {
     if (!api || !ready || !surface.current) return;
     const refused = (reason: string) => api.setToast({ message: t('image.refused', { reason }), closable: true });
-    const files = new Files(api, session.board, session.key, (refusal) => {
-      if (refusal !== null) refused(refusal);
-      canvas.released();
+    const files = new Files(api, {
+      board: session.board,
+      key: session.key,
+      kept: session.kept,
+      known: (id) => session.connection.replica.known(id),
+      settled: (refusal) => {
+        if (refusal !== null) refused(refusal);
+        canvas.released();
+      },
+      waits: (count) => session.imagesWait(count),
     });
+    const adopt = () => {
+      if (session.connection.replica.loaded && session.connection.replica.mayDraw) void files.adopt();
+    };
     const overlay = new Overlay(surface.current, api);
     const canvas = new Canvas(api, connection, files, overlay);
     const people = new People(api, connection);
@@ -70,13 +80,20 @@ export function BoardPage({ session, language, t }: Props) {
     const hear = session.hear((news) => {
       people.hear(news);
       onNews(news, session, api, t);
+      if (news.kind === 'welcome' || news.kind === 'facts') adopt();
     });
+    const keep = () => files.keepNow();
+    window.addEventListener('pagehide', keep);
+    document.addEventListener('visibilitychange', keep);
     const unwatch = canvas.watch(surface.current);
     const unfollow = api.onUserFollow(({ userToFollow, action }) => people.follow(action === 'FOLLOW' ? Number(userToFollow.socketId) : null));
     for (const element of replica!.visible()) replica!.touched.add(element.id);
     files.want(replica!.visible());
     canvas.soon();
+    adopt();
     return () => {
+      window.removeEventListener('pagehide', keep);
+      document.removeEventListener('visibilitychange', keep);
       unwatch();
       unfollow();
       hear();
@@ -130,6 +147,7 @@ export function BoardPage({ session, language, t }: Props) {
         onPointerUpdate={onPointer}
         onScrollChange={onScroll}
         onPaste={onPaste as never}
+        onLibraryChange={keepLibrary}
         isCollaborating
         autoFocus
         handleKeyboardGlobally

@@ -10,7 +10,8 @@ export type Mood = 'good' | 'busy' | 'bad';
 export function describe(session: Session, t: Words, slow: boolean): { mood: Mood; text: string } {
   const { connection } = session;
   if (!connection) return { mood: 'busy', text: t('status.connecting') };
-  const { status, replica, waiting } = connection;
+  const { status, replica } = connection;
+  const { waiting } = session;
   if (status.at === 'connecting' && replica.client === 0) return { mood: 'busy', text: t('status.connecting') };
   if (status.at !== 'online') {
     return { mood: 'bad', text: waiting > 0 ? t('status.waiting', { n: waiting }) : t('status.offline') };
@@ -40,7 +41,7 @@ export function useSmall(): boolean {
 /** State, people and sharing, in the corner; on a small screen above the lower bar. */
 export function Corner({ session, t, small, open }: { session: Session; t: Words; small?: boolean; open: (what: Open) => void }) {
   useSyncExternalStore(session.subscribe, session.snapshot);
-  const waits = (session.connection?.waiting ?? 0) > 0;
+  const waits = session.waiting > 0;
   const [slow, setSlow] = useState(false);
   useEffect(() => {
     if (!waits) return setSlow(false);
@@ -52,7 +53,7 @@ export function Corner({ session, t, small, open }: { session: Session; t: Words
   const offline = session.connection?.status.at === 'waiting';
   return (
     <div className="corner" data-small={small || undefined}>
-      <p className="status" data-mood={mood} data-waiting={session.connection?.waiting ?? 0} role="status" title={text}>
+      <p className="status" data-mood={mood} data-waiting={session.waiting} role="status" title={text}>
         <span className="dot" aria-hidden="true" />
         <span className="words">{text}</span>
       </p>

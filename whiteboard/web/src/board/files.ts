@@ -1,26 +1,43 @@
 /** Images: sent to the server before the element that shows them, fetched when an element names one that is not here. */
+import { CaptureUpdateAction } from '@excalidraw/excalidraw';
 import type { BinaryFileData, BinaryFiles, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
-import type { Element } from '../sync/element';
+import { frozen, type Element } from '../sync/element';
+import type { KeptImages } from './kept';
 
 type State = 'sending' | 'there' | 'refused';
 
 /** Milliseconds until a transfer is tried again. */
 const AGAIN = 3000;
+/** Milliseconds from a change of an image that waits until it is kept on the device. */
+const KEEP = 300;
+
+export interface Surroundings {
+  readonly board: string;
+  readonly key: string;
+  /** What the device keeps; null where it keeps nothing. */
+  readonly kept: KeptImages | null;
+  /** An element as the server has it. */
+  known(id: string): Element | undefined;
+  /** A file has come to the server, or will not. */
+  settled(refusal: string | null): void;
+  /** So many images wait for the server. */
+  waits(count: number): void;
+}
 
 export class Files {
   private readonly states = new Map<string, State>();
   private readonly fetching = new Set<string>();
+  /** Elements that the server cannot have yet, by id. */
+  private readonly pending = new Map<string, Element>();
+  /** Of those, the version that the device keeps. */
+  private readonly keptVersions = new Map<string, number>();
+  private keeping: ReturnType<typeof setTimeout> | undefined;
+  private adopted = false;
 
-  constructor(
-    private readonly api: ExcalidrawImperativeAPI,
-    private readonly board: string,
-    private readonly key: string,
-    /** A file has come to the server, or will not. */
-    private readonly settled: (refusal: string | null) => void,
-  ) {}
+  constructor(private readonly api: ExcalidrawImperativeAPI, private readonly around: Surroundings) {}
 
   private url(id: string): string {
-    return `/api/boards/${this.board}/files/${id}`;
+    return `/api/boards/${this.around.board}/files/${id}`;
   }
 
   /** How many images wait for the server. */
@@ -42,18 +59,63 @@ export class Files {
   /** Looks for images that came in by paste, drop or import. */
   offer(elements: readonly Element[], files: BinaryFiles): void {
     for (const element of elements) {
-      if (element.type !== 'image' || element.isDeleted || typeof element.fileId !== 'string') continue;
-      const file = files[element.fileId as keyof BinaryFiles];
-      if (file && !this.states.has(element.fileId)) void this.send(file);
+      if (element.type !== 'image' || typeof element.fileId !== 'string') continue;
+      const { fileId } = element;
+      const file = files[fileId as keyof BinaryFiles];
+      const begins = file !== undefined && !element.isDeleted && this.states.get(fileId) !== 'there' && !this.around.known(element.id);
+      if (begins || this.pending.has(element.id)) this.follow(element, fileId);
+      if (!file || element.isDeleted || this.states.has(fileId)) continue;
+      void this.around.kept?.keepFile(file).catch(() => {});
+      void this.send(file);
     }
+  }
+
+  /** What waits is kept on the device until the server has it. */
+  private follow(element: Element, fileId: string): void {
+    const { kept, known } = this.around;
+    if (element.isDeleted || known(element.id) || this.states.get(fileId) === 'refused') {
+      if (!this.pending.delete(element.id)) return;
+      this.keptVersions.delete(element.id);
+      void kept?.forget(element.id, fileId).catch(() => {});
+      return;
+    }
+    this.pending.set(element.id, element);
+    if (kept && this.keptVersions.get(element.id) !== element.version) this.keeping ??= setTimeout(() => this.keepNow(), KEEP);
+  }
+
+  /** Keeps the images that wait as they are now: the page may be closed. */
+  keepNow(): void {
+    clearTimeout(this.keeping);
+    this.keeping = undefined;
+    const changed = [...this.pending.values()].filter(({ id, version }) => this.keptVersions.get(id) !== version).map(frozen);
+    if (changed.length === 0) return;
+    for (const { id, version } of changed) this.keptVersions.set(id, version);
+    void this.around.kept?.keepElements(changed).catch(() => {});
+  }
+
+  /** Brings back, once, what closed tabs left. The board must have been received, and this person may draw on it. */
+  async adopt(): Promise<void> {
+    const { kept, known } = this.around;
+    if (this.adopted || !kept) return;
+    this.adopted = true;
+    const here = new Set(this.api.getSceneElementsIncludingDeleted().map(({ id }) => id as string));
+    const images = await kept.all().catch(() => []);
+    for (const { element } of images) if (known(element.id)) void kept.forget(element.id, String(element.fileId)).catch(() => {});
+    const fresh = images.filter(({ element }) => !known(element.id) && !here.has(element.id));
+    if (fresh.length === 0) return;
+    for (const { element } of fresh) this.pending.set(element.id, element);
+    this.api.addFiles(fresh.map(({ file }) => file));
+    const elements = fresh.map(({ element }) => element as never);
+    this.api.updateScene({ elements: [...this.api.getSceneElementsIncludingDeleted(), ...elements], captureUpdate: CaptureUpdateAction.NEVER });
   }
 
   private async send(file: BinaryFileData): Promise<void> {
     this.states.set(file.id, 'sending');
+    this.around.waits(this.waiting);
     try {
       const answer = await fetch(this.url(file.id), {
         method: 'PUT',
-        headers: { 'Content-Type': file.mimeType, Authorization: `Bearer ${this.key}` },
+        headers: { 'Content-Type': file.mimeType, Authorization: `Bearer ${this.around.key}` },
         body: bytes(file.dataURL),
       });
       // 409: somebody's browser made other bytes of the same picture. It is there.
@@ -70,7 +132,8 @@ export class Files {
 
   private finish(id: string, state: State, refusal: string | null): void {
     this.states.set(id, state);
-    this.settled(refusal);
+    this.around.waits(this.waiting);
+    this.around.settled(refusal);
   }
 
   /** Fetches what elements name and what is not here. */

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+
+vi.mock('@excalidraw/excalidraw', () => ({ CaptureUpdateAction: { NEVER: 'NEVER' } }));
+
 import type { Element } from '../sync/element';
 import { boardIn } from '../start/open';
 import { words } from '../words/words';
@@ -107,6 +110,6 @@ describe('the state in words', () => {
     ['looking on', { ...online, replica: { ...online.replica, role: 'viewer', mayDraw: false } }, false, 'good', 'You can look'],
     ['in a quiz', { ...online, replica: { ...online.replica, quiz: true } }, false, 'good', 'Quiz · Saved'],
   ])('%s', (_name, connection, slow, mood, text) => {
-    expect(status({ connection } as unknown as Session, t, slow)).toEqual({ mood, text });
+    expect(status({ connection, waiting: connection?.waiting ?? 0 } as unknown as Session, t, slow)).toEqual({ mood, text });
   });
 });

@@ -6,6 +6,7 @@ import { access, randomText } from '../sync/identity';
 import type { News } from '../sync/replica';
 import { Replica } from '../sync/replica';
 import { openShelf } from '../sync/shelf';
+import { KeptImages } from './kept';
 
 /** The board of this page's address; null if it is none. Boards of other dialects are looked at: `classroom:<code>`, `canvas:<id>`. */
 export function boardOf(path: string): string | null {
@@ -23,6 +24,9 @@ export class Session {
   readonly links: { access?: string; look?: string };
   readonly embedded: boolean;
   connection!: Connection;
+  /** Images that wait on this device; null where it keeps nothing. */
+  kept: KeptImages | null = null;
+  private images = 0;
   /** Grows with everything that the page around the canvas may want to show anew. */
   private revision = 0;
   private readonly watchers = new Set<() => void>();
@@ -47,6 +51,7 @@ export class Session {
       ...(look ? { look } : {}),
     });
     const shelf = look ? null : await openShelf(this.board, session, window.indexedDB);
+    this.kept = look ? null : await KeptImages.open(this.board, window.indexedDB);
     const listener: Listener = {
       changed: () => this.changed(),
       touched: () => this.touchedWatcher(),
@@ -65,6 +70,17 @@ export class Session {
     });
     window.addEventListener('pagehide', () => void this.connection.shelveNow());
     await this.connection.start();
+  }
+
+  /** What the server does not have yet: requests, and images with what shows them. */
+  get waiting(): number {
+    return (this.connection?.waiting ?? 0) + this.images;
+  }
+
+  imagesWait(count: number): void {
+    if (this.images === count) return;
+    this.images = count;
+    this.changed();
   }
 
   private remember(): void {

@@ -1,5 +1,5 @@
-/** What this device keeps of how somebody works: view, pen and theme. */
-import type { AppState, ExcalidrawInitialDataState } from '@excalidraw/excalidraw/types';
+/** What this device keeps of how somebody works: view, pen, theme, and the shelf of shapes. */
+import type { AppState, ExcalidrawInitialDataState, LibraryItems } from '@excalidraw/excalidraw/types';
 import { read, theme, write } from '../page/device';
 
 /** Kept for all boards. */
@@ -19,7 +19,22 @@ function parsed(key: string): Record<string, unknown> {
 }
 
 export function initialData(board: string): ExcalidrawInitialDataState {
-  return { appState: { ...parsed('whiteboard-pen'), ...parsed(`whiteboard-view-${board}`), theme: theme() } as never };
+  return {
+    appState: { ...parsed('whiteboard-pen'), ...parsed(`whiteboard-view-${board}`), theme: theme() } as never,
+    libraryItems: library() as never,
+  };
+}
+
+const LIBRARY = 'whiteboard-library';
+
+function library(): unknown[] {
+  const { items } = parsed(LIBRARY);
+  return Array.isArray(items) ? items : [];
+}
+
+/** Keeps the shelf of shapes, for all boards. One that the browser finds too large lasts as long as the page. */
+export function keepLibrary(items: LibraryItems): void {
+  write(LIBRARY, JSON.stringify({ items }));
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;
