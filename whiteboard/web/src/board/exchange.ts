@@ -60,7 +60,7 @@ export function isDrawing(file: File): boolean {
 export async function add(api: ExcalidrawImperativeAPI, file: File): Promise<number> {
   const content = await loadSceneOrLibraryFromBlob(file, null, null);
   if (content.type === MIME_TYPES.excalidrawlib) {
-    await api.updateLibrary({ libraryItems: content.data.libraryItems ?? [], merge: true, prompt: false, openLibraryMenu: true });
+    await api.updateLibrary({ libraryItems: content.data.libraryItems ?? content.data.library ?? [], merge: true, prompt: false, openLibraryMenu: true });
     return 0;
   }
   const files = Object.values(content.data.files ?? {}) as BinaryFileData[];

@@ -110,46 +110,36 @@ describe('a board', () => {
     await ann.picture('phone-drawn');
     expect(await accessibility(ann)).toEqual([]);
   });
+});
 
-  it('goes out as a file and comes in again', async () => {
-    const [first, second] = [await stage.server.board(), await stage.server.board()];
-    const ann = await stage.enter(`/b/${first.id}`);
-    await ann.shape('r', 400, 300);
-    await ann.wave(400, 450);
-    const scene = await agree([ann], 2);
-    const download = async (item: string) => {
-      const [file] = await Promise.all([ann.page.waitForEvent('download'), ann.menu(item)]);
-      return readFileSync((await file.path())!);
-    };
-    const drawing = await download('Save as file');
-    const parsed = JSON.parse(drawing.toString()) as { type: string; elements: { type: string }[] };
-    expect([parsed.type, parsed.elements.length]).toEqual(['excalidraw', 2]);
-    const pdf = await download('Save as PDF');
-    expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
-    expect(pdf.toString('latin1')).toContain('/DCTDecode');
-    const bob = await stage.enter(`/b/${second.id}`);
-    await bob.page.setInputFiles('input[accept^=".excalidraw"]', { name: 'x.excalidraw', mimeType: 'application/json', buffer: drawing });
-    const copy = await agree([bob], 2);
-    const plain = (elements: typeof scene) =>
-      elements.map(({ type, x, y, width, height, points, pressures, strokeColor, strokeWidth, seed, roundness }) =>
-        ({ type, x, y, width, height, points, pressures, strokeColor, strokeWidth, seed, roundness }));
-    expect(plain(copy)).toEqual(plain(scene));
-  });
-
-  it('in another page shows the drawing and takes nothing', async () => {
+describe('a newer version of the page', () => {
+  it('is offered when the connection comes back, and not forced', async () => {
     const { id } = await stage.server.board();
     const ann = await stage.enter(`/b/${id}`);
+    const offer = ann.page.locator('.offer');
+    const comeBack = async () => {
+      const asked = ann.page.waitForResponse('**/client.json');
+      await ann.page.evaluate(() => (window as unknown as { whiteboard: { cut(): void } }).whiteboard.cut());
+      await asked;
+      await ann.saved();
+    };
+    await comeBack();
+    expect(await offer.count(), 'the same version is not offered').toBe(0);
+    await ann.page.route('**/client.json', (route) => route.fulfill({ json: { build: 'newer' } }));
+    await comeBack();
+    await offer.waitFor();
+    expect(await accessibility(ann)).toEqual([]);
+    await ann.picture('newer');
+    await ann.page.getByRole('button', { name: 'Later' }).click();
+    expect(await offer.count()).toBe(0);
     await ann.shape('r', 400, 300);
     await agree([ann], 1);
-    const bob = await stage.open(`/b/${id}?embed`);
-    await until(() => bob.scene().catch(() => []), (scene) => scene.length === 1, 'the drawing is shown');
-    await bob.picture('embedded');
-    await bob.page.keyboard.press('r');
-    await bob.page.mouse.move(300, 500);
-    await bob.page.mouse.down();
-    await bob.page.mouse.move(500, 600, { steps: 5 });
-    await bob.page.mouse.up();
-    await sleep(500);
+    await comeBack();
+    await offer.waitFor();
+    await ann.page.evaluate(() => Object.assign(window, { old: true }));
+    await ann.page.getByRole('button', { name: 'Load it' }).click();
+    await until(() => ann.page.evaluate(() => 'old' in window).catch(() => true), (old) => !old, 'the page is loaded anew');
+    await ann.saved();
     await agree([ann], 1);
   });
 });

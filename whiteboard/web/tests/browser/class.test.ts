@@ -43,6 +43,52 @@ describe('a class', () => {
     await agree([ann, bob], 2, false);
   });
 
+  it('while it is locked looks around: pans and zooms, with mouse and finger', async () => {
+    const { id, teacher } = await stage.server.board(true);
+    const ann = await stage.enter(`/b/${id}#teacher=${teacher}`);
+    await ann.shape('r', 500, 300);
+    await agree([ann], 1);
+    await ann.menu('menu-lock');
+    const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+    const [bob, carl] = await Promise.all([stage.open(`/b/${id}`), stage.open(`/b/${id}`, phone)]);
+    for (const pupil of [bob, carl]) await until(() => pupil.status(), (text) => text.startsWith('Locked'), 'the pupil is told');
+    for (const pupil of [bob, carl]) await until(() => pupil.scene(), (scene) => scene.length === 1, 'the pupil sees the board');
+    const moved = async (pupil: typeof bob, act: () => Promise<void>, what: string) => {
+      // What comes to rest by itself would look like a view that was moved.
+      let before = '';
+      await until(() => pupil.pixels(), (now) => now === before || !(before = now), 'the picture is still');
+      await act();
+      await until(() => pupil.pixels(), (now) => now !== before, what);
+    };
+    const { mouse, keyboard } = bob.page;
+    await moved(bob, async () => {
+      await mouse.move(400, 500);
+      await mouse.down();
+      await mouse.move(500, 560, { steps: 5 });
+      await mouse.up();
+    }, 'the mouse pans');
+    await moved(bob, () => mouse.wheel(0, 120), 'the wheel pans');
+    await moved(bob, async () => {
+      await keyboard.down('Control');
+      await mouse.wheel(0, -200);
+      await keyboard.up('Control');
+    }, 'the wheel zooms');
+    await carl.picture('phone-locked');
+    const session = await carl.cdp();
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', touchPoints: { x: number; y: number; id: number }[]) => session.send('Input.dispatchTouchEvent', { type, touchPoints });
+    await moved(carl, async () => {
+      await touch('touchStart', [{ x: 200, y: 500, id: 1 }]);
+      for (let step = 1; step <= 8; step++) await touch('touchMove', [{ x: 200 + step * 8, y: 500 + step * 8, id: 1 }]);
+      await touch('touchEnd', []);
+    }, 'a finger pans');
+    await moved(carl, async () => {
+      await touch('touchStart', [{ x: 150, y: 450, id: 1 }, { x: 250, y: 450, id: 2 }]);
+      for (let step = 1; step <= 8; step++) await touch('touchMove', [{ x: 150 - step * 6, y: 450, id: 1 }, { x: 250 + step * 6, y: 450, id: 2 }]);
+      await touch('touchEnd', []);
+    }, 'two fingers zoom');
+    await agree([ann], 1, false);
+  });
+
   it('in a quiz sees its own and the teacher’s strokes only, until it ends', async () => {
     const { id, teacher } = await stage.server.board(true);
     const [ann, bob, carl] = await Promise.all([stage.enter(`/b/${id}#teacher=${teacher}`), stage.enter(`/b/${id}`), stage.enter(`/b/${id}`)]);

@@ -32,13 +32,16 @@ export class Server {
   private process: ChildProcess | null = null;
   private readonly data = mkdtempSync(join(tmpdir(), 'whiteboard-'));
 
-  private constructor(readonly site: Site, private readonly port: number, private readonly admin: number) {}
+  private constructor(
+    readonly site: Site, private readonly port: number, private readonly admin: number, private readonly settings: Readonly<Record<string, string>>,
+  ) {}
 
-  static async start(): Promise<Server> {
+  /** `settings`: environment variables of the server; they are for a server of one's own. */
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<Server> {
     const running = Site.running();
-    if (running) return new Server(running, 0, 0);
+    if (running) return new Server(running, 0, 0, settings);
     const port = await freePort();
-    const server = new Server(new Site(`http://127.0.0.1:${port}`), port, await freePort());
+    const server = new Server(new Site(`http://127.0.0.1:${port}`), port, await freePort(), settings);
     await server.run();
     return server;
   }
@@ -53,7 +56,7 @@ export class Server {
   async run(): Promise<void> {
     const child = spawn(program(), ['serve', '--data', this.data, '--port', String(this.port), '--admin-port', String(this.admin)], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, FRAME_ANCESTORS: '*', LOG_LEVEL: 'warn' },
+      env: { ...process.env, LOG_LEVEL: 'warn', ...this.settings },
     });
     let errors = '';
     child.stderr?.on('data', (text: Buffer) => { errors = (errors + text.toString()).slice(-4000); });

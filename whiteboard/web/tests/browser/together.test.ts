@@ -5,6 +5,21 @@ import { Stage } from './stage';
 
 const stage = new Stage();
 
+/** Pastes a red picture. */
+async function paste(person: Person): Promise<void> {
+  await person.page.evaluate(async () => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [120, 80];
+    const context = canvas.getContext('2d')!;
+    context.fillStyle = '#e03131';
+    context.fillRect(0, 0, 120, 80);
+    const blob = await new Promise<Blob>((resolve) => canvas.toBlob((made) => resolve(made!), 'image/png'));
+    const data = new DataTransfer();
+    data.items.add(new File([blob], 'red.png', { type: 'image/png' }));
+    document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+  });
+}
+
 describe('two people', () => {
   it('draw, erase, write and undo, and see the same', async () => {
     const { id } = await stage.server.board();
@@ -104,21 +119,12 @@ describe('two people', () => {
   it('paste an image, and both have it', async () => {
     const { id } = await stage.server.board();
     const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
-    await ann.page.evaluate(async () => {
-      const canvas = document.createElement('canvas');
-      [canvas.width, canvas.height] = [120, 80];
-      const context = canvas.getContext('2d')!;
-      context.fillStyle = '#e03131';
-      context.fillRect(0, 0, 120, 80);
-      const blob = await new Promise<Blob>((resolve) => canvas.toBlob((made) => resolve(made!), 'image/png'));
-      const data = new DataTransfer();
-      data.items.add(new File([blob], 'red.png', { type: 'image/png' }));
-      document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
-    });
+    await paste(ann);
     const [image] = await until(() => bob.scene(), (scene) => scene.length === 1 && scene[0]?.status === 'saved', 'the image arrives');
     expect(image?.type).toBe('image');
     const files = () => bob.page.evaluate(() => (window as unknown as { whiteboard: { files(): string[] } }).whiteboard.files());
     expect(await until(files, (list) => list.length === 1, 'its file arrives')).toEqual([image?.fileId]);
+    await agree([ann, bob], 1);
   });
 
   it('one goes offline, draws, returns', async () => {
@@ -136,7 +142,45 @@ describe('two people', () => {
     await ann.page.context().setOffline(false);
     await agree([ann, bob], 4);
   });
+
+  it('an image pasted while away outlives its tab', async () => {
+    const { id } = await stage.server.board();
+    const [ann, bob] = (await stage.together(2, `/b/${id}`)) as [Person, Person];
+    const context = ann.page.context();
+    await context.setOffline(true);
+    await ann.page.evaluate(() => (window as unknown as { whiteboard: { cut(): void } }).whiteboard.cut());
+    await paste(ann);
+    await until(() => ann.status(), (text) => text === 'Offline, 1 change waits', 'the status counts the image');
+    // What is kept is kept a moment later: the tab tells nothing when it is killed.
+    await until(() => ann.page.evaluate(kept), (count) => count === 1, 'the device keeps it');
+    await ann.page.close({ runBeforeUnload: false });
+    await context.setOffline(false);
+    const again = await context.newPage();
+    await again.goto(ann.url);
+    await agree([bob], 1);
+    const [image] = await until(() => bob.scene(), (scene) => scene[0]?.status === 'saved', 'the image arrives');
+    const files = () => bob.page.evaluate(() => (window as unknown as { whiteboard: { files(): string[] } }).whiteboard.files());
+    expect(await until(files, (list) => list.length === 1, 'its file arrives')).toEqual([image?.fileId]);
+    await until(() => again.evaluate(kept), (count) => count === 0, 'the device has forgotten it');
+  });
 });
+
+/** How many images this device keeps for boards. */
+function kept(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const open = indexedDB.open('whiteboard-images');
+    open.onerror = () => reject(open.error!);
+    open.onsuccess = () => {
+      const database = open.result;
+      if (!database.objectStoreNames.contains('elements')) return resolve(0);
+      const count = database.transaction('elements').objectStore('elements').count();
+      count.onsuccess = () => {
+        database.close();
+        resolve(count.result);
+      };
+    };
+  });
+}
 
 describe('ten people', () => {
   it('draw at once and agree', async () => {
