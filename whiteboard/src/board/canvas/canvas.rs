@@ -9,7 +9,7 @@ use super::people::{People, Person};
 use super::record;
 use super::state::State;
 use crate::board::core::{ClientId, Core, Limits, Moment, Opening, Outcome, Refusal, Request, To};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,19 +215,27 @@ impl Canvas {
         ids
     }
 
-    /// Brings the canvas to an earlier state: what is not in it goes, what is another comes anew.
+    /// Brings the canvas to an earlier state, whatever its limits are now: what is not in it goes, what is another or lies
+    /// elsewhere comes anew. Whoever asks must have been found to be allowed to: the message parser makes no such request.
     fn replace(&mut self, client: ClientId, state: &State, outcome: &mut Told) {
         let by = self.people.get(client).map_or_else(
             || Arc::new(User { id: 0, username: "history".into(), color: "#000000".into() }),
             |person| person.user.clone(),
         );
-        let same: HashSet<&str> = state
-            .objects()
-            .filter(|object| self.state.get(object.id()) == Some(object))
-            .map(|object| &**object.id())
-            .collect();
+        // Pages put what they hear of above all that they show. So what stays is what then lies as it should: the lowest
+        // objects, in their order.
+        let places: HashMap<&str, (usize, &Object)> =
+            self.state.objects().enumerate().map(|(place, object)| (&**object.id(), (place, object))).collect();
+        let mut above = 0;
+        let stays = |object: &Object| {
+            let (place, now) = places.get(&**object.id())?;
+            let stays = *now == object && *place >= above;
+            above = place + 1;
+            stays.then(|| object.id().clone())
+        };
+        let same: HashSet<Arc<str>> = state.objects().map_while(stays).collect();
         let gone: Vec<Arc<str>> =
-            self.state.objects().map(Object::id).filter(|id| !same.contains(&***id)).cloned().collect();
+            self.state.objects().map(Object::id).filter(|id| !same.contains(*id)).cloned().collect();
         if gone.is_empty() && self.state.len() == state.len() {
             return;
         }
@@ -235,7 +243,7 @@ impl Canvas {
         if !gone.is_empty() {
             outcome.push(To::All, Event::DeletedMany { ids: gone, by: by.clone() });
         }
-        for object in state.objects().filter(|object| !same.contains(&**object.id())) {
+        for object in state.objects().filter(|object| !same.contains(object.id())) {
             outcome.push(To::All, Event::Created { object: object.text().clone(), by: by.clone() });
         }
         self.state = State::default();
@@ -281,7 +289,10 @@ impl Canvas {
                 outcome.push(To::One(client), event);
             }
             Mend::Deleted(ids) => {
-                for object in ids.iter().filter_map(|id| self.state.get(id)) {
+                // Each once, however often it was named: a short message must not make a long answer.
+                let mut told = HashSet::new();
+                let named = ids.iter().filter(|id| told.insert(id.as_str()));
+                for object in named.filter_map(|id| self.state.get(id)) {
                     let event = Event::Created { object: object.text().clone(), by: by.clone() };
                     outcome.push(To::One(client), event);
                 }

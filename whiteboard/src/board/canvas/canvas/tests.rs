@@ -137,7 +137,8 @@ fn who_may_only_look_changes_nothing_and_sees_what_is_there() {
         (Action::Create(object("a", 9)), vec![taken_back(r#"{"type":"circle","x":1,"y":0,"radius":5}"#)]),
         (update("a", r#"{"x":7,"rotation":3}"#), vec![taken_back(r#"{"x":1,"rotation":null}"#)]),
         (Action::Delete("a".into()), vec![again.clone()]),
-        (Action::DeleteMany(vec!["a".into(), "x".into()]), vec![again]),
+        (Action::DeleteMany(vec!["a".into(), "x".into()]), vec![again.clone()]),
+        (Action::DeleteMany(vec!["a".into(); 1000]), vec![again]),
     ] {
         let mut expected = vec![Event::Error(LOOK_ONLY.to_owned())];
         expected.extend(mended);
@@ -247,7 +248,7 @@ fn an_earlier_state_comes_back_as_an_operation() {
         bench.ask(1, Action::Create(object(id, 1)));
     }
     let mut earlier = State::default();
-    for object in [object("deleted", 1), object("changed", 2), object("same", 1)] {
+    for object in [object("same", 1), object("changed", 2), object("deleted", 1)] {
         earlier.put(object);
     }
     let text = earlier.encode();
@@ -260,6 +261,32 @@ fn an_earlier_state_comes_back_as_an_operation() {
     assert_eq!(bench.canvas.state.encode(), text);
     let same = State::decode(&text).unwrap();
     assert_eq!(bench.told(1, Action::Replace(same)), (0, vec![]), "nothing to do");
+}
+
+/// A page shows what it hears of above all that it has.
+#[test]
+fn objects_lie_on_pages_as_they_did_earlier() {
+    for (earlier, kept) in [("bac", "b"), ("abc", "abc"), ("ab", "ab"), ("bc", "bc"), ("acb", "ac"), ("abdc", "ab")] {
+        let mut bench = Bench::new();
+        for id in ["a", "b", "c"] {
+            bench.ask(1, Action::Create(object(id, 1)));
+        }
+        let mut state = State::default();
+        earlier.chars().for_each(|id| state.put(object(&id.to_string(), 1)));
+        let text = state.encode();
+        let mut shown: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
+        for (_, event) in bench.told(1, Action::Replace(state)).1 {
+            match event {
+                Event::DeletedMany { ids, .. } => {
+                    shown.retain(|id| !ids.iter().any(|gone| **gone == **id));
+                    assert_eq!(shown.concat(), kept, "{earlier}");
+                }
+                Event::Created { object, .. } => shown.push(Object::stored(&object).unwrap().id().to_string()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((shown.concat().as_str(), bench.canvas.state.encode()), (earlier, text));
+    }
 }
 
 #[derive(Clone, Debug)]
