@@ -105,6 +105,10 @@ impl<'r, 'a> Completion<'r, 'a> {
                 fields.remove(key);
             }
         }
+        // What is deleted was left out.
+        if fields.get("isDeleted").is_some() {
+            fields.set("isDeleted", "false");
+        }
         for (key, value) in DEFAULTS {
             fields.set_missing(key, value);
         }
@@ -240,10 +244,12 @@ fn of_its_kind(fields: &mut Fields<'_>, kind: &str) {
 }
 
 fn text(fields: &mut Fields<'_>) {
+    // As it was written: half a surrogate pair, which an editor may leave behind, is a text too.
+    let written = fields.get("text").filter(|text| text.starts_with('"')).unwrap_or("\"\"").to_owned();
     let text = fields.text("text").unwrap_or_default();
-    fields.set("text", quoted(&text));
-    if fields.text("originalText").is_none() {
-        fields.set("originalText", quoted(&text));
+    fields.set("text", written.clone());
+    if fields.get("originalText").is_none_or(|text| !text.starts_with('"')) {
+        fields.set("originalText", written);
     }
     for (key, value) in [
         ("fontSize", "20"),

@@ -1,6 +1,6 @@
 //! `.excalidrawlib` files: small drawings to put on boards.
 
-use super::fields::{Fields, quoted};
+use super::fields::Fields;
 use super::scene::{document, members};
 use super::{Element, ExchangeError, Reading, complete::Completion, fields};
 
@@ -9,6 +9,12 @@ const TYPE: &str = "excalidrawlib";
 
 /// Room between items laid out on a board, in pixels.
 const GAP: f64 = 60.0;
+
+/// Items are laid out as if nothing of them lay farther out than this, in pixels; pictures leave such elements out.
+const FAR: f64 = 1e7;
+
+/// Numbers from here on are not read as numbers by everybody.
+const UNREADABLE: f64 = 1e300;
 
 /// How wide a row of items gets, in pixels, unless one item alone is wider.
 const ROW: f64 = 1_600.0;
@@ -98,7 +104,8 @@ impl Bounds {
         let mut bounds: Option<Self> = None;
         for element in elements {
             let Ok(fields) = Fields::parse(&element.json) else { continue };
-            let [x, y, width, height] = ["x", "y", "width", "height"].map(|key| fields.number(key).unwrap_or_default());
+            let [x, y, width, height] =
+                ["x", "y", "width", "height"].map(|key| fields.number(key).unwrap_or_default().clamp(-FAR, FAR));
             let one = Self { left: x, top: y, right: x + width.abs(), bottom: y + height.abs() };
             bounds = Some(bounds.map_or(one, |all| all.with(one)));
         }
@@ -127,7 +134,7 @@ fn moved(element: Element, right: f64, down: f64) -> Element {
     let Ok(mut fields) = Fields::parse(&element.json) else { return element };
     for (key, by) in [("x", right), ("y", down)] {
         let place = fields.number(key).unwrap_or_default() + by;
-        fields.set(key, if place.is_finite() { place.to_string() } else { quoted("0") });
+        fields.set(key, if place.abs() < UNREADABLE { place.to_string() } else { "0".to_owned() });
     }
     let json = fields.to_json();
     Element { id: element.id, json }

@@ -230,6 +230,42 @@ fn items_are_laid_out_beside_each_other() {
 }
 
 #[test]
+fn items_that_lie_nowhere_leave_the_others_where_they_belong() {
+    let far = r#"[{"type":"line","x":1.7e308,"width":-1.7e308},{"type":"line","x":-1.7e308,"y":1e308,"height":1e308}]"#;
+    let item = r#"[{"type":"rectangle","x":-500,"y":70,"width":700,"height":10}]"#;
+    let text = format!(r#"{{"type":"excalidrawlib","library":[{far},{item}]}}"#);
+    let library = with(Ids::Renew, None, |reading| read_library(&text, reading)).unwrap();
+    for element in &library.clone().laid_out((f64::MAX, 0.0)) {
+        let fields = Fields::parse(&element.json).unwrap();
+        assert!(fields.number("x").is_some() && fields.number("y").is_some(), "{}", element.json);
+    }
+    let placed = library.laid_out((0.0, 0.0));
+    let fields = Fields::parse(&placed[2].json).unwrap();
+    assert!(fields.number("x").unwrap() < 1e8 && fields.number("y").unwrap() < 1e8, "{}", placed[2].json);
+}
+
+#[test]
+fn elements_are_fit_for_a_board_whatever_they_say() {
+    for (key, value) in
+        [("isDeleted", "0"), ("isDeleted", "\"true\""), ("index", "7"), ("version", "1.5"), ("id", "[]")]
+    {
+        let text = format!(r#"{{"type":"ellipse","{key}":{value}}}"#);
+        let element = scene(&drawing(&text)).unwrap().elements.remove(0);
+        let read = crate::board::scene::element::Element::from_text(&element.json);
+        assert!(read.as_ref().is_ok_and(|read| !read.is_deleted()), "{text}: {read:?}");
+    }
+}
+
+#[test]
+fn half_a_letter_leaves_a_text_as_it_is() {
+    let text = r#"{"type":"text","text":"half \ud83d","originalText":"\ud83d"}"#;
+    let json = scene(&drawing(text)).unwrap().elements.remove(0).json;
+    assert!(json.contains(r#""text":"half \ud83d""#) && json.contains(r#""originalText":"\ud83d""#), "{json}");
+    let json = scene(&drawing(r#"{"type":"text","text":"a\ud83d"}"#)).unwrap().elements.remove(0).json;
+    assert!(json.contains(r#""originalText":"a\ud83d""#), "{json}");
+}
+
+#[test]
 fn real_libraries_are_read_whole() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/drawings");
     let mut read = 0;
