@@ -26,7 +26,7 @@ impl Image<'_> {
             Some(Format::Png)
         } else if bytes.starts_with(b"\xff\xd8\xff") {
             Some(Format::Jpeg)
-        } else if bytes.starts_with(b"GIF8") {
+        } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
             Some(Format::Gif)
         } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
             Some(Format::WebP)
@@ -107,6 +107,7 @@ mod tests {
         let png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x01\x02\0\0\x03\x04";
         assert_eq!(of(png), (Some(Format::Png), Some((0x102, 0x304))));
         assert_eq!(of(b"GIF89a\x05\0\x06\x01"), (Some(Format::Gif), Some((5, 0x106))));
+        assert_eq!(of(b"GIF8\xff\xff\x05\0\x06\x01"), (None, None), "no browser shows it");
         let jpeg = b"\xff\xd8\xff\xe0\0\x04ab\xff\xff\xc4\0\x03x\xff\xc2\0\x11\x08\x01\x02\x03\x04";
         assert_eq!(of(jpeg), (Some(Format::Jpeg), Some((0x304, 0x102))));
         let extended = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x0f\x27\0\x01\0\0";

@@ -15,11 +15,13 @@
 )]
 
 mod arrowhead;
+mod clock;
 mod colour;
 mod element;
 mod font;
 mod freehand;
 mod geometry;
+mod harmless;
 mod image;
 mod number;
 mod png;
@@ -36,6 +38,7 @@ mod tests;
 
 pub use image::Image;
 
+use clock::Clock;
 use scene::Scene;
 use std::time::Duration;
 
@@ -58,7 +61,7 @@ pub struct Options {
     pub padding: f64,
     /// The most pixels of a PNG; a drawing that would have more is scaled down. Each takes 4 bytes of memory.
     pub max_pixels: u64,
-    /// How long a PNG may take, looked at between elements.
+    /// How long a picture may take, looked at between elements; of a PNG some of them are painted together.
     pub time: Duration,
 }
 
@@ -82,7 +85,7 @@ pub enum RenderError {
     Elements { limit: usize },
     #[error("The drawing has more than {limit} strokes and points. Export it as .excalidraw, or clear parts of it.")]
     Strokes { limit: usize },
-    #[error("The drawing could not be painted within {seconds} seconds. Try SVG, or a smaller scale.")]
+    #[error("The drawing could not be drawn within {seconds} seconds. Try a smaller scale, or .excalidraw.")]
     Time { seconds: u64 },
     #[error("The drawing has a size that no picture can have. Delete what lies far outside and try again.")]
     Size,
@@ -96,14 +99,15 @@ pub enum RenderError {
 /// are left out. `files` gives an image by its id; for one that it does not have a box is drawn.
 ///
 /// # Errors
-/// Where the drawing is above the limits of this module.
+/// Where the drawing is above the limits of this module or takes longer than `options.time`.
 pub fn svg<'e, 'f>(
     elements: impl IntoIterator<Item = &'e str>,
     files: &'f dyn Fn(&str) -> Option<Image<'f>>,
     options: &Options,
 ) -> Result<String, RenderError> {
-    let scene = Scene::new(elements, options)?;
-    svg::document(&scene, files, options.dark, options.scale.clamp(0.01, 100.0))
+    let clock = Clock::start(options.time);
+    let scene = Scene::new(elements, options, clock)?;
+    svg::document(&scene, files, options, clock)
 }
 
 /// A drawing as a PNG file. As [`svg`], but with letters painted from the program's own fonts.
@@ -115,6 +119,7 @@ pub fn png<'e, 'f>(
     files: &'f dyn Fn(&str) -> Option<Image<'f>>,
     options: &Options,
 ) -> Result<Vec<u8>, RenderError> {
-    let scene = Scene::new(elements, options)?;
-    png::paint(&scene, files, options)
+    let clock = Clock::start(options.time);
+    let scene = Scene::new(elements, options, clock)?;
+    png::paint(&scene, files, options, clock)
 }

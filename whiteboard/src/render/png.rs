@@ -1,5 +1,7 @@
 //! Drawings as pixels.
 
+use super::clock::Clock;
+use super::harmless::is_harmless;
 use super::image::{Format, Image};
 use super::scene::{Placed, Scene};
 use super::svg::{Letters, Writer};
@@ -7,41 +9,35 @@ use super::{Options, RenderError};
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Tree};
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 /// So much SVG text is painted at once; between such pieces the clock is looked at.
 const PIECE: usize = 128 << 10;
 
+/// So many elements are painted at once, for the same reason.
+const PIECE_ELEMENTS: usize = 100;
+
 /// Images with more pixels than this are not decoded; a box stands in their place.
 const MOST_IMAGE_PIXELS: u64 = 40_000_000;
-
-/// SVG images longer than this are not painted; a box stands in their place.
-const MOST_SVG_IMAGE: usize = 1 << 20;
-
-/// Elements of SVG that can make little text into much work; images with them are not painted.
-const COSTLY: [&str; 6] = ["<use", "<pattern", "<filter", "<mask", "<!ENTITY", "<image"];
 
 /// Paints a drawing.
 pub fn paint<'f>(
     scene: &Scene,
     files: &'f dyn Fn(&str) -> Option<Image<'f>>,
     options: &Options,
+    clock: Clock,
 ) -> Result<Vec<u8>, RenderError> {
-    let started = Instant::now();
     let (width, height, scale) = size(scene, options)?;
     let mut pixmap = Pixmap::new(width, height).ok_or(RenderError::Size)?;
     let [red, green, blue, alpha] = scene.board.shown(options.dark).parts();
     pixmap.fill(Color::from_rgba8(red, green, blue, alpha));
     let paintable = |file: &str| files(file).filter(is_paintable);
-    let mut writer = Writer::new(scene, &paintable, options.dark, Letters::Outlines);
+    let mut writer = Writer::new(scene, &paintable, options.dark, Letters::Outlines, clock);
     let mut piece = Piece::default();
     for placed in &scene.placed {
         piece.add(placed, &mut writer)?;
-        if piece.body.len() >= PIECE {
+        if piece.body.len() >= PIECE || piece.elements >= PIECE_ELEMENTS {
             piece.paint(&mut writer, scale, &mut pixmap)?;
-            if started.elapsed() > options.time {
-                return Err(RenderError::Time { seconds: options.time.as_secs() });
-            }
+            clock.check()?;
         }
     }
     piece.paint(&mut writer, scale, &mut pixmap)?;
@@ -64,10 +60,7 @@ fn size(scene: &Scene, options: &Options) -> Result<(u32, u32, f64), RenderError
 /// Whether an image may be decoded: not too large, and nothing that reaches out or explodes.
 fn is_paintable(image: &Image<'_>) -> bool {
     match image.format() {
-        Some(Format::Svg) => {
-            image.bytes.len() <= MOST_SVG_IMAGE
-                && std::str::from_utf8(image.bytes).is_ok_and(|text| COSTLY.iter().all(|part| !text.contains(part)))
-        }
+        Some(Format::Svg) => is_harmless(image.bytes),
         Some(_) => {
             image.pixels().is_some_and(|(width, height)| u64::from(width) * u64::from(height) <= MOST_IMAGE_PIXELS)
         }
@@ -79,16 +72,19 @@ fn is_paintable(image: &Image<'_>) -> bool {
 #[derive(Default)]
 struct Piece {
     body: String,
+    elements: usize,
     frames: BTreeSet<usize>,
 }
 
 impl Piece {
     fn add(&mut self, placed: &Placed, writer: &mut Writer<'_, '_>) -> Result<(), RenderError> {
+        self.elements += 1;
         self.frames.extend(placed.frame);
         writer.element(placed, &mut self.body)
     }
 
     fn paint(&mut self, writer: &mut Writer<'_, '_>, scale: f64, pixmap: &mut Pixmap) -> Result<(), RenderError> {
+        self.elements = 0;
         if self.body.is_empty() {
             return Ok(());
         }

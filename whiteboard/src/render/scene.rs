@@ -1,5 +1,6 @@
 //! A drawing as a whole: its elements in order, its frames, labels and extent.
 
+use super::clock::Clock;
 use super::element::{Align, Element, Freedraw, Kind, Text};
 use super::geometry::{Bounds, Point, at};
 use super::rough::{self, Sketch};
@@ -42,19 +43,24 @@ pub struct Scene {
 
 impl Scene {
     /// Reads the elements and works out what is drawn.
-    pub fn new<'e>(elements: impl IntoIterator<Item = &'e str>, options: &Options) -> Result<Self, RenderError> {
+    pub fn new<'e>(
+        elements: impl IntoIterator<Item = &'e str>,
+        options: &Options,
+        clock: Clock,
+    ) -> Result<Self, RenderError> {
         let mut all = Vec::new();
         for json in elements {
+            clock.check()?;
             if all.len() >= super::MOST_ELEMENTS {
                 return Err(RenderError::Elements { limit: super::MOST_ELEMENTS });
             }
             all.extend(Element::parse(json));
         }
         let board = options.background.as_deref().and_then(Colour::parse).unwrap_or(Colour::TRANSPARENT);
-        Ok(Self::of(ordered(all), board, options.padding.clamp(0.0, 10_000.0)))
+        Self::of(ordered(all), board, options.padding.clamp(0.0, 10_000.0), clock)
     }
 
-    fn of(elements: Vec<Element>, board: Colour, padding: f64) -> Self {
+    fn of(elements: Vec<Element>, board: Colour, padding: f64, clock: Clock) -> Result<Self, RenderError> {
         let frames: Vec<Element> =
             elements.iter().filter(|element| matches!(element.kind, Kind::Frame { .. })).cloned().collect();
         let frame_places: HashMap<&str, usize> =
@@ -62,6 +68,7 @@ impl Scene {
         let gaps = label_boxes(&elements);
         let (mut placed, mut bounds) = (Vec::new(), Bounds::EMPTY);
         for element in elements.into_iter().flat_map(with_labels) {
+            clock.check()?;
             let line = shape::line_of(&element);
             let centre = unturned_bounds(&element, line.as_ref()).centre();
             let frame = element.frame.as_deref().and_then(|frame| frame_places.get(frame)).copied();
@@ -76,7 +83,7 @@ impl Scene {
         }
         let bounds =
             Bounds { least: bounds.least.minus(at(padding, padding)), most: bounds.most.plus(at(padding, padding)) };
-        Self { placed, frames, bounds, board }
+        Ok(Self { placed, frames, bounds, board })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Drawings as SVG text.
 
+use super::clock::Clock;
 use super::colour::Colour;
 use super::element::{Crop, Element, Freedraw, Kind, Text};
 use super::freehand;
@@ -10,15 +11,18 @@ use super::rough::{Op, Purpose};
 use super::scene::{Placed, Scene};
 use super::shape::{Part, parts};
 use super::subset::subset;
-use super::text::{lines, outline};
+use super::text::{Line, lines, outline};
 use super::typeface::Typeface;
-use super::{MOST_STROKES, RenderError};
+use super::{MOST_STROKES, Options, RenderError};
 use crate::exchange::base64;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The filter that turns colours into those of dark mode.
 const DARK_FILTER: &str = "invert(93%) hue-rotate(180deg)";
+
+/// Letters of one text that are painted; outlines take some hundred times the memory of letters.
+const MOST_LETTERS: usize = 50_000;
 
 /// How texts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,7 @@ pub struct Writer<'s, 'f> {
     pub files: &'f dyn Fn(&str) -> Option<Image<'f>>,
     pub dark: bool,
     pub letters: Letters,
+    clock: Clock,
     /// For ids of clips within fragments.
     next_id: usize,
     /// Images met so far, by file id, and the number each has.
@@ -54,12 +59,19 @@ pub struct Met<'f> {
 }
 
 impl<'s, 'f> Writer<'s, 'f> {
-    pub fn new(scene: &'s Scene, files: &'f dyn Fn(&str) -> Option<Image<'f>>, dark: bool, letters: Letters) -> Self {
+    pub fn new(
+        scene: &'s Scene,
+        files: &'f dyn Fn(&str) -> Option<Image<'f>>,
+        dark: bool,
+        letters: Letters,
+        clock: Clock,
+    ) -> Self {
         Self {
             scene,
             files,
             dark,
             letters,
+            clock,
             next_id: 0,
             images: BTreeMap::new(),
             strokes: 0,
@@ -94,8 +106,9 @@ impl<'s, 'f> Writer<'s, 'f> {
         transform
     }
 
-    /// Appends an element. Fails once the drawing has too many strokes.
+    /// Appends an element. Fails once the drawing has too many strokes or takes too long.
     pub fn element(&mut self, placed: &Placed, out: &mut String) -> Result<(), RenderError> {
+        self.clock.check()?;
         self.fragment(placed, out);
         if self.strokes > MOST_STROKES { Err(RenderError::Strokes { limit: MOST_STROKES }) } else { Ok(()) }
     }
@@ -258,9 +271,13 @@ impl<'s, 'f> Writer<'s, 'f> {
         let lines = lines(element, text);
         if self.letters == Letters::Outlines {
             let _ = write!(out, "<path fill=\"{colour}\"{opacity} transform=\"{transform}\" d=\"");
+            let mut left = MOST_LETTERS;
             for line in &lines {
-                outline(line, text.align, typeface, text.size, out);
+                let (end, count) = beginning(line.text, left);
+                outline(&Line { text: &line.text[..end], anchor: line.anchor }, text.align, typeface, text.size, out);
+                left -= count;
             }
+            self.strokes += MOST_LETTERS - left;
             out.push_str("\"/>");
             return;
         }
@@ -429,10 +446,11 @@ impl<'s, 'f> Writer<'s, 'f> {
 pub fn document<'f>(
     scene: &Scene,
     files: &'f dyn Fn(&str) -> Option<Image<'f>>,
-    dark: bool,
-    scale: f64,
+    options: &Options,
+    clock: Clock,
 ) -> Result<String, RenderError> {
-    let mut writer = Writer::new(scene, files, dark, Letters::Text);
+    let scale = options.scale.clamp(0.01, 100.0);
+    let mut writer = Writer::new(scene, files, options.dark, Letters::Text, clock);
     let mut body = String::new();
     for placed in &scene.placed {
         writer.element(placed, &mut body)?;
@@ -494,6 +512,17 @@ fn data(ops: &[Op], out: &mut String) {
     out.push_str("\"/>");
 }
 
+/// Where the first `most` letters of a text end, and how many there are.
+fn beginning(text: &str, most: usize) -> (usize, usize) {
+    if text.len() <= most {
+        return (text.len(), text.len());
+    }
+    text.char_indices()
+        .enumerate()
+        .nth(most)
+        .map_or_else(|| (text.len(), text.chars().count()), |(count, (end, _))| (end, count))
+}
+
 /// A link that is safe to click: to the web, or a mail address.
 fn safe_link(link: &str) -> Option<String> {
     let link = link.trim();
@@ -511,21 +540,42 @@ fn is_right_to_left(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Options;
     use super::*;
 
     #[test]
     fn a_drawing_of_too_many_strokes_is_refused() {
         let line = r#"{"type":"line","points":[[0,0],[9,9]]}"#;
-        let scene = Scene::new([line], &Options::default()).unwrap();
+        let clock = Clock::start(Options::default().time);
+        let scene = Scene::new([line], &Options::default(), clock).unwrap();
         let no_files = |_: &str| None;
-        let mut writer = Writer::new(&scene, &no_files, false, Letters::Text);
+        let mut writer = Writer::new(&scene, &no_files, false, Letters::Text, clock);
         let mut out = String::new();
         assert_eq!(writer.element(&scene.placed[0], &mut out), Ok(()));
         assert!(writer.strokes > 0 && out.contains("<path"));
         writer.strokes = MOST_STROKES;
         let error = writer.element(&scene.placed[0], &mut out).unwrap_err();
         assert_eq!(error, RenderError::Strokes { limit: MOST_STROKES });
+    }
+
+    #[test]
+    fn letters_beyond_very_many_are_not_painted() {
+        for (text, most, expected) in [("", 3, (0, 0)), ("aé", 3, (3, 3)), ("éé", 3, (4, 2)), ("éaéa", 3, (5, 3))]
+        {
+            assert_eq!(beginning(text, most), expected, "{text}");
+        }
+        let outlines = |letters: usize| {
+            let text = serde_json::json!({ "type": "text", "text": "-\n".repeat(letters) }).to_string();
+            let clock = Clock::start(std::time::Duration::MAX);
+            let scene = Scene::new([text.as_str()], &Options::default(), clock).unwrap();
+            let no_files = |_: &str| None;
+            let mut writer = Writer::new(&scene, &no_files, false, Letters::Outlines, clock);
+            let mut out = String::new();
+            writer.element(&scene.placed[0], &mut out).unwrap();
+            out.matches('M').count()
+        };
+        let one = outlines(1);
+        assert!(one > 0);
+        assert_eq!((outlines(7), outlines(MOST_LETTERS + 9)), (7 * one, MOST_LETTERS * one));
     }
 
     #[test]

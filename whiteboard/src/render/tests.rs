@@ -299,13 +299,18 @@ fn nothing_a_drawing_says_becomes_markup() {
 fn too_much_is_refused_with_a_sentence() {
     let element = solid("rectangle", "#ff0000").to_string();
     let many = std::iter::repeat_n(element.as_str(), MOST_ELEMENTS + 1);
-    let error = Scene::new(many, &Options::default()).unwrap_err();
+    let error = Scene::new(many, &Options::default(), Clock::start(Duration::MAX)).unwrap_err();
     assert_eq!(error, RenderError::Elements { limit: MOST_ELEMENTS });
     let options = Options { time: Duration::ZERO, ..Options::default() };
     let text = json!({ "type": "text", "text": "x".repeat(2_000), "fontSize": 1 }).to_string();
     let error = png([text.as_str()], &|_: &str| None, &options).unwrap_err();
     assert!(matches!(error, RenderError::Time { .. }), "{error}");
     assert!(error.to_string().ends_with('.'));
+    // The clock is looked at before each element, however little it adds to the picture.
+    for drawn in [svg([element.as_str()], &red, &options).map(drop), png([element.as_str()], &red, &options).map(drop)]
+    {
+        assert_eq!(drawn.unwrap_err(), RenderError::Time { seconds: 0 });
+    }
 }
 
 #[test]

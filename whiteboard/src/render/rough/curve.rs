@@ -6,6 +6,12 @@ use crate::render::geometry::Bezier;
 /// How often a curve is halved at most: 2^16 pieces are finer than any screen.
 const HALVINGS: u8 = 16;
 
+/// Points that curves are cut into, about: those after so many are not halved any more.
+const MOST_POINTS: usize = 100_000;
+
+/// How often a point is compared with a line when a line gets fewer points; then the rest of the points stay.
+const MOST_COMPARISONS: usize = 10_000_000;
+
 /// The curve between two points of a smooth line (Catmull-Rom).
 pub fn step(before: Point, from: Point, to: Point, after: Point) -> Op {
     let out = from.plus(to.minus(before).times(1.0 / 6.0));
@@ -73,7 +79,7 @@ pub fn flattened_path(segments: &[Op], tolerance: f64, distance: f64) -> Vec<Poi
 /// Halves a curve until its pieces are flat (after Sean T. McBeth, "Offsetting Bézier curves").
 fn flatten(curve: Bezier, tolerance: f64, halvings: u8, points: &mut Vec<Point>) {
     let Bezier(a, b, c, d) = curve;
-    if halvings == 0 || flatness(&curve) < tolerance {
+    if halvings == 0 || points.len() >= MOST_POINTS || flatness(&curve) < tolerance {
         if points.last().is_none_or(|last: &Point| last.distance(a) > 1.0) {
             points.push(a);
         }
@@ -103,7 +109,13 @@ pub fn simplify(points: &[Point], distance: f64) -> Vec<Point> {
     kept[points.len() - 1] = true;
     // A list of its own in place of recursion: a line may have very many points.
     let mut open = vec![(0, points.len() - 1)];
+    let mut comparisons = 0;
     while let Some((start, end)) = open.pop() {
+        comparisons += end - start;
+        if comparisons > MOST_COMPARISONS {
+            kept[start..end].fill(true);
+            continue;
+        }
         let farthest = (start + 1..end)
             .map(|place| (place, to_segment_squared(points[place], points[start], points[end])))
             .fold((start, 0.0), |best, one| if one.1 > best.1 { one } else { best });
@@ -123,4 +135,29 @@ fn to_segment_squared(point: Point, from: Point, to: Point) -> f64 {
     }
     let share = (point.minus(from).dot(to.minus(from)) / length).clamp(0.0, 1.0);
     point.distance_squared(from.towards(to, share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::geometry::at;
+
+    #[test]
+    fn curves_are_cut_into_a_bounded_number_of_points() {
+        let wide: Vec<Point> = (0..5_000).map(|n| at(if n % 2 == 0 { -1e7 } else { 1e7 }, f64::from(n))).collect();
+        let points = flattened(&through(&wide), 1.0, 0.0);
+        assert!(points.len() > MOST_POINTS && points.len() < MOST_POINTS + 1_000 + 2 * wide.len(), "{}", points.len());
+        assert_eq!((points.first(), points.last()), (wide.first(), wide.last()));
+    }
+
+    #[test]
+    fn fewer_points_are_looked_for_only_so_long() {
+        // Waves that become lower: the farthest point is the second one, again and again. A flat line follows them.
+        let points = |waves: i32| -> Vec<Point> {
+            let height = |n: i32| if n < waves { (waves - n) * (1 - n % 2 * 2) } else { 0 };
+            (0..waves + 1_000).map(|n| at(f64::from(n), f64::from(height(n)))).collect()
+        };
+        assert!(simplify(&points(100), 0.5).len() < 110, "what is flat needs no points");
+        assert_eq!(simplify(&points(20_000), 0.5).len(), 21_000, "all stay");
+    }
 }

@@ -10,6 +10,9 @@ const ANGLE: f64 = -41.0;
 /// More lines than this are not drawn: the surface is filled whole in their place.
 const MOST_LINES: usize = 20_000;
 
+/// How often rows look at edges; the surface is filled whole where that is not enough.
+const MOST_LOOKS: usize = 4_000_000;
+
 /// As many rows as are looked at to find lines.
 const MOST_ROWS: f64 = 200_000.0;
 
@@ -89,11 +92,16 @@ fn flat_lines(polygons: &[Vec<Point>], gap: f64, step: f64) -> Option<Vec<(Point
     edges.reverse();
     let mut active: Vec<Edge> = Vec::new();
     let (mut y, mut row) = (first, 0.0_f64);
+    let mut looks = 0;
     while !active.is_empty() || !edges.is_empty() {
         while edges.last().is_some_and(|edge| edge.top <= y) {
             active.extend(edges.pop());
         }
         active.retain(|edge| edge.bottom > y);
+        looks += active.len();
+        if looks > MOST_LOOKS {
+            return None;
+        }
         active.sort_by(|a, b| a.x.total_cmp(&b.x));
         if step != 1.0 || row % gap == 0.0 {
             for pair in active.chunks_exact(2) {
@@ -137,4 +145,22 @@ fn edges(polygons: &[Vec<Point>]) -> Vec<Edge> {
 /// As JavaScript rounds: halves upwards.
 fn rounded(number: f64) -> f64 {
     (number + 0.5).floor()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_look_at_edges_only_so_often() {
+        // Edges from top to bottom, side by side: each row meets all of them.
+        let comb = |edges: u32, height: f64| -> Vec<Point> {
+            (0..edges).map(|n| at(f64::from(n), if n % 2 == 0 { 0.0 } else { height })).collect()
+        };
+        for (edges, height, is_drawn) in [(4, 100_000.0, true), (400, 1_000.0, true), (400, 100_000.0, false)] {
+            // A gap that few rows are multiples of: there are never too many lines.
+            let lines = flat_lines(&[comb(edges, height)], 7.000_1, 1.0);
+            assert_eq!(lines.is_some(), is_drawn, "{edges} edges of {height} pixels");
+        }
+    }
 }
