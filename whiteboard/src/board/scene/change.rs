@@ -126,7 +126,9 @@ pub fn restoring(elements: &Elements, target: &[Element], mut nonce: impl FnMut(
         if known.and_then(Known::live).is_some_and(|now| same_content(now, wanted)) {
             continue;
         }
-        let version = known.map_or(0, |known| known.stamp().version).max(wanted.version()) + 1;
+        // What is not known was deleted, and clients may remember that.
+        let forgotten = || elements.forgotten().max(wanted.version() + 1);
+        let version = known.map_or_else(forgotten, |known| known.stamp().version.max(wanted.version())) + 1;
         if version <= GREATEST {
             let text = restamped(wanted.text(), Stamp { version, nonce: nonce() });
             edit.elements.extend(Element::from_text(&text));

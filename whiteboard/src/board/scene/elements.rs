@@ -70,6 +70,8 @@ pub struct Elements {
     /// Deletions in order; one whose number is not that of its tombstone any more is void.
     graves: VecDeque<(u64, Arc<str>)>,
     next_order: u64,
+    /// The highest version of a deletion that is not remembered here any more.
+    forgotten: u64,
 }
 
 impl Elements {
@@ -96,6 +98,18 @@ impl Elements {
                 _ => None,
             }
         })
+    }
+
+    /// The highest version of a deletion that was forgotten by [`Self::prune`], 0 if there is none. Clients may remember
+    /// it still: of an element that nothing is known of here, what is brought back must have a higher version, or they
+    /// keep it deleted.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Takes over [`Self::forgotten`] from a snapshot.
+    pub fn set_forgotten(&mut self, version: u64) {
+        self.forgotten = version;
     }
 
     /// Number of elements that are not deleted.
@@ -150,7 +164,9 @@ impl Elements {
                 if !many && !old {
                     break;
                 }
-                self.known.remove(id);
+                if let Some(gone) = self.known.remove(id) {
+                    self.forgotten = self.forgotten.max(gone.stamp().version);
+                }
             }
             self.graves.pop_front();
         }
@@ -211,17 +227,18 @@ mod tests {
         let dead = dead(&all);
         assert_eq!((dead.len(), dead[0].as_str()), (TOMBSTONES, "d3"));
         assert!(all.get("d2").is_none() && all.live("live").is_some());
+        assert_eq!(all.forgotten(), 1);
     }
 
     #[test]
     fn tombstones_go_after_seven_days() {
         let mut all = Elements::default();
-        all.bury(&deleted("old", 1), ME, ME.user, 1000);
+        all.bury(&deleted("old", 7), ME, ME.user, 1000);
         all.bury(&deleted("new", 1), ME, ME.user, 2000);
         all.prune(1000 + TOMBSTONE_MS);
-        assert_eq!(dead(&all), ["old", "new"]);
+        assert_eq!((dead(&all), all.forgotten()), (vec!["old".to_owned(), "new".to_owned()], 0));
         all.prune(1001 + TOMBSTONE_MS);
-        assert_eq!(dead(&all), ["new"]);
+        assert_eq!((dead(&all), all.forgotten()), (vec!["new".to_owned()], 7));
         all.prune(i64::MIN);
         assert_eq!(dead(&all), ["new"], "a clock that went back forgets nothing");
     }

@@ -46,6 +46,9 @@ struct Text<'a> {
     #[serde(borrow)]
     steps: Vec<(UserId, Vec<StepText<'a>>, Vec<StepText<'a>>)>,
     next: u64,
+    /// Not written while it is 0, and not known to older releases, which go on without it.
+    #[serde(default)]
+    forgotten: u64,
     locked: bool,
     quiz: bool,
     title: Option<String>,
@@ -108,6 +111,9 @@ pub fn encode(state: &State) -> String {
         out.push(']');
     });
     let _ = write!(out, ",\"next\":{}", state.stacks.next_order());
+    if elements.forgotten() > 0 {
+        let _ = write!(out, ",\"forgotten\":{}", elements.forgotten());
+    }
     let _ = write!(out, ",\"locked\":{},\"quiz\":{},\"title\":", state.locked, state.quiz);
     match &state.title {
         Some(title) => write_string(title, &mut out),
@@ -180,11 +186,15 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
     if text.next > GREATEST {
         return Err(misfit("the steps to undo are numbered out of range"));
     }
+    if text.forgotten > GREATEST {
+        return Err(misfit("the version of a forgotten deletion is out of range"));
+    }
     let owner = |place: usize| {
         let (user, teacher) = text.owners.get(place).ok_or_else(|| misfit(format!("owner {place} is missing")))?;
         Ok::<_, RecordError>(Owner { user: *user, teacher: *teacher })
     };
     let mut elements = Elements::default();
+    elements.set_forgotten(text.forgotten);
     for (place, element) in text.elements {
         let element = Element::parse(element).map_err(no_element)?;
         elements.put(element, owner(place)?);
@@ -326,6 +336,7 @@ mod tests {
             ("\"versionNonce\":3", "\"versionNonce\":-3", "not understood"),
             ("[\"c\",8,", "[\"c\",0,", "c has a stamp out of range"),
             ("\"next\":", "\"next\":9007199254740992", "numbered out of range"),
+            ("\"locked\"", "\"forgotten\":9007199254740992,\"locked\"", "forgotten deletion is out of range"),
         ] {
             assert!(good.contains(from), "{from} is not in {good}");
             let error = decode(&good.replacen(from, to, 1)).unwrap_err().to_string();

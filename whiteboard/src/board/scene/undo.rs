@@ -323,8 +323,8 @@ impl<M: Fn(&Known) -> bool> Trial<'_, M> {
             }
             let version = match (known, part) {
                 (Some(known), _) => known.stamp().version + 1,
-                // Nobody remembers its deletion any more, which was the version after this one.
-                (None, Part::Deleted(element)) => element.version() + 2,
+                // Its deletion is forgotten here; clients may remember it. It was a version after this one.
+                (None, Part::Deleted(element)) => (element.version() + 1).max(self.elements.forgotten()) + 1,
                 (None, _) => return,
             };
             if version > GREATEST {

@@ -134,7 +134,7 @@ fn restoring_brings_back_and_deletes_what_differs() {
     let elements = board(&[element("same", 9, 0), element("newer", 4, 0), dead("gone", 7, 0)]);
     let target = [element("same", 2, 0), element("gone", 3, 0), element("forgotten", 8, 0), dead("never", 1, 0)];
     let back = restoring(&elements, &target, || 6);
-    assert_eq!(back, edit(&[element("forgotten", 9, 6), element("gone", 8, 6)], &[dead("newer", 5, 6)]));
+    assert_eq!(back, edit(&[element("forgotten", 10, 6), element("gone", 8, 6)], &[dead("newer", 5, 6)]));
 }
 
 /// An element state whose text is given by its stamp, as random nonces make it.

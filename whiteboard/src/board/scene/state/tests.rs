@@ -107,3 +107,28 @@ fn the_log_gives_the_board() {
     let error = replayed.replay("{}").unwrap_err().to_string();
     assert!(error.contains("not readable"), "{error}");
 }
+
+/// A page that still knows an element as deleted takes it back only with a higher version.
+#[test]
+fn what_was_forgotten_comes_back_above_its_deletion() {
+    use super::super::change::restoring;
+    let mut state = State::default();
+    state.apply(&operation(1, put(vec![element("a", 1)]))).unwrap();
+    let first = state.live();
+    state.apply(&operation(2, put(vec![element("a", 30)]))).unwrap();
+    let delete = Edit { elements: vec![], deleted: vec![deleted("a", 70, 0)] };
+    state.apply(&operation(3, Done::Change { gesture: None, edit: delete })).unwrap();
+    let late = Operation { at: super::super::elements::TOMBSTONE_MS + 1, ..operation(4, Done::Lock(true)) };
+    state.apply(&late).unwrap();
+    let again = State::decode(&state.encode()).unwrap();
+    assert_eq!(again.encode(), state.encode());
+    for state in [state, again] {
+        assert!(state.elements.get("a").is_none());
+        let restored = restoring(&state.elements, &first, || 0);
+        let user = operation(5, Done::Lock(true)).by.user;
+        let undone = state.stacks.plan(user, Way::Undo, &state.elements, |_| true, || 0).edit;
+        for edit in [restored, undone] {
+            assert_eq!(edit.elements.iter().map(Element::version).collect::<Vec<_>>(), [71]);
+        }
+    }
+}
