@@ -1,8 +1,11 @@
 //! What the fuzz targets do, as functions: the same runs over the committed corpora in `cargo test`.
 
+pub mod canvas;
 pub mod classroom;
+pub mod drawings;
 pub mod foreign;
 pub mod records;
+pub mod requests;
 pub mod scene;
 pub mod snapshots;
 pub mod socketio;
@@ -32,7 +35,9 @@ mod tests {
         assert!(inputs > 0, "{target} has no corpus");
     }
 
-    const TARGETS: [(&str, fn(&[u8])); 7] = [
+    type Target = (&'static str, fn(&[u8]));
+
+    const TARGETS: [Target; 13] = [
         ("scene", super::scene::run),
         ("records", super::records::run),
         ("snapshots", super::snapshots::run),
@@ -40,6 +45,12 @@ mod tests {
         ("socketio", super::socketio::run),
         ("classroom", super::classroom::run),
         ("foreign", super::foreign::run),
+        ("canvas", super::canvas::run),
+        ("drawings", super::drawings::scene),
+        ("libraries", super::drawings::library),
+        ("pictures", super::drawings::pictures),
+        ("images", super::drawings::images),
+        ("requests", super::requests::run),
     ];
 
     #[test]

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use whiteboard::board::core::{Core, Durable};
-use whiteboard_fuzz::{classroom, scene};
+use whiteboard::render;
+use whiteboard_fuzz::{canvas, classroom, scene};
 
 /// Bytes of an element beyond which a drawing's element is left out: corpora are to be small.
 const ELEMENT: usize = 3000;
@@ -143,6 +144,132 @@ fn objects() -> Vec<Value> {
     ]
 }
 
+/// A lesson on a canvas: each kind of message, of two generations of pages, and some that are refused.
+fn said() -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let mut say = |who: u8, message: Value| lines.push(format!("{who}{message}"));
+    for (place, object) in objects().into_iter().enumerate() {
+        say((place % 2) as u8, json!({"type": "object-create", "object": object}));
+    }
+    say(0, json!({"type": "cursor", "x": 1.5, "y": 2}));
+    say(1, json!({"type": "cursor", "x": 3, "y": -2}));
+    say(1, json!({"type": "object-update", "object-id": "r", "updates": {"x": 5, "color": null, "locked": false}}));
+    say(0, json!({"type": "object-update", "objectId": "t", "updates": {"text": "three", "fontSize": 1e1}}));
+    say(0, json!({"type": "object-update", "objectId": "t", "updates": {"x": 99_999}}));
+    say(2, json!({"type": "objects-delete", "object-ids": ["r", "c", "none"]}));
+    say(2, json!({"type": "object-create", "object": objects()[0]}));
+    say(0, json!({"type": "object-delete", "object-id": "r"}));
+    say(1, json!({"type": "object-create", "object": objects()[0]}));
+    lines.extend(["<3", "!"].map(str::to_owned));
+    let mut say = |who: u8, message: Value| lines.push(format!("{who}{message}"));
+    say(1, json!({"type": "objects-delete", "objectIds": ["c", "t"]}));
+    say(0, json!({"type": "auth", "sessionId": "s"}));
+    lines.extend(["?", "<1", "0not JSON"].map(str::to_owned));
+    lines.join("\n")
+}
+
+/// Files of a drawing with these elements: `.excalidraw`, and both versions of `.excalidrawlib`.
+fn drawing_files(elements: &[Value], image: &[u8]) -> [String; 3] {
+    let mut elements = elements.to_vec();
+    let mut text = json!({"id": "t", "type": "text", "x": 1, "y": 2, "text": "two\nlines", "font": "20px Virgil"});
+    text["containerId"] = elements[0]["id"].clone();
+    elements.push(text);
+    elements.push(json!({"id": "i", "type": "image", "x": 0, "y": 0, "width": 9, "height": 9, "fileId": "f"}));
+    elements.push(json!({"id": "l", "type": "draw", "isDeleted": false, "points": [], "strokeSharpness": "round",
+        "boundElementIds": ["t"], "startBinding": {"elementId": "t", "gap": 1}}));
+    let mut url = "data:image/png;base64,".to_owned();
+    whiteboard::exchange::base64::encode_into(image, &mut url);
+    let files = json!({"f": {"mimeType": "image/png", "id": "f", "dataURL": url, "created": 1}});
+    let look = json!({"viewBackgroundColor": "#ffffff", "gridSize": null});
+    let (some, others) = elements.split_at(elements.len() / 2);
+    [
+        json!({"type": "excalidraw", "version": 2, "elements": elements, "appState": look, "files": files}),
+        json!({"type": "excalidrawlib", "version": 1, "library": [some, others]}),
+        json!({"type": "excalidrawlib", "version": 2, "libraryItems": [
+            {"id": "1", "status": "published", "name": "One", "elements": some}, {"elements": others}]}),
+    ]
+    .map(|file| file.to_string())
+}
+
+/// Elements of each kind that the libraries do not have.
+fn others() -> Vec<Value> {
+    vec![
+        json!({"type": "frame", "id": "f", "x": 0, "y": 0, "width": 90, "height": 50, "name": "A frame"}),
+        json!({"type": "text", "id": "t", "x": 1, "y": 2, "text": "شكرا\tDanke 👋", "fontFamily": 5, "frameId": "f",
+            "textAlign": "center", "width": 50, "height": 25, "opacity": 50}),
+        json!({"type": "image", "id": "i", "x": 1, "y": 2, "width": 20, "height": 10, "fileId": "x", "scale": [-1, 1],
+            "crop": {"x": 1, "y": 1, "width": 5, "height": 5, "naturalWidth": 10, "naturalHeight": 10}}),
+        json!({"type": "image", "id": "j", "width": 20, "height": 10, "fileId": "none", "roundness": {"type": 3}}),
+        json!({"type": "arrow", "id": "a", "points": [[0, 0], [50, 0], [50, 40]], "elbowed": true, "link": "https://a.b",
+            "startArrowhead": "crowfoot_one_or_many", "endArrowhead": "triangle", "strokeStyle": "dashed", "width": 50}),
+        json!({"type": "embeddable", "id": "e", "x": 5, "y": 5, "width": 80, "height": 40, "link": "https://a.b/?c&d"}),
+        json!({"type": "diamond", "id": "d", "width": 60, "height": 40, "backgroundColor": "red", "fillStyle": "zigzag",
+            "strokeWidth": 4, "roughness": 2, "angle": 0.5, "roundness": {"type": 2}, "strokeStyle": "dotted"}),
+        json!({"type": "ellipse", "id": "o", "width": 60, "height": 40, "backgroundColor": "#abc8", "fillStyle": "cross-hatch"}),
+    ]
+}
+
+/// Heads of requests, settings and texts in the forms that are read here.
+fn requests() -> [(&'static str, String); 11] {
+    let manifest = |name: &str, bytes: u64| {
+        json!({"name": name, "time": "2026-11-21T03:17:00Z", "bytes": bytes, "boards": 1, "operations": 2, "strokes": 3,
+            "sha256": "00", "schema": 2, "version": "1.0.0"})
+    };
+    [
+        (
+            "head-redirect",
+            "h/b/one?embed=1#a\nHost: school.example:8080\nX-Forwarded-Proto: http, https\n\
+            X-Forwarded-For: 203.0.113.9, [2001:db8::1]:443, 10.1.2.3:80\nOrigin: https://school.example"
+                .to_owned(),
+        ),
+        (
+            "head-file",
+            "h*\nAccept-Encoding: gzip;q=0.5, br;q=0, *\nIf-None-Match: W/\"a\", \"t\"\n\
+            Authorization: Bearer 0123456789abcdef\nHost: [::1]:80\nOrigin: http://[::1]:80"
+                .to_owned(),
+        ),
+        ("networks", "n127.0.0.0/8, 10.0.0.0/8,::1/128,fc00::/7 ,192.0.2.1".to_owned()),
+        ("networks-mapped", "n::ffff:10.0.0.0/104,0.0.0.0/0,::/0".to_owned()),
+        ("origins", "ohttps://School.example/, http://localhost:3000".to_owned()),
+        ("seconds", "s1.5e3".to_owned()),
+        ("sources", "shttps://school.example 'self' *.example:8443".to_owned()),
+        ("email", "sAnn+b@School.Example".to_owned()),
+        ("manifests", format!("m{}\n{}\n{}", manifest("a", 2), manifest("b", 3), manifest("c-2", 4))),
+        ("base64", "6Zm9v YmE=\n".to_owned()),
+        ("keys", "kb1zV".to_owned()),
+    ]
+}
+
+/// What the elements look like, as a small PNG.
+fn picture(elements: &[Value]) -> Vec<u8> {
+    let texts: Vec<String> = elements.iter().map(Value::to_string).collect();
+    let options = render::Options { max_pixels: 1_000, ..render::Options::default() };
+    render::png(texts.iter().map(String::as_str), &|_| None, &options).expect("a drawing can be painted")
+}
+
+/// Beginnings of images of each kind: as much as tells their size, and for some a whole image of one pixel.
+fn images() -> [(&'static str, Vec<u8>); 7] {
+    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+    let jpeg =
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xc0\0\x0b\x08\0\x01\0\x01\x01\x01\x11\0\xff\xda";
+    let lossless = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0";
+    let extended = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x05\0\0\x05\0\0";
+    let lossy = b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0\x10\0\0\x9d\x01\x2a\x01\0\x01\0";
+    let svg = br##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g transform="rotate(9)"><rect width="5" height="4"
+        fill="url(#a)"/><text y="5">a</text><path d="M0 0C1 2 3 4 5 6z" stroke-dasharray="1 2" stroke="red"/></g><defs>
+        <linearGradient id="a"><stop offset="0" stop-color="#abc"/></linearGradient></defs><style>rect{opacity:.5}</style></svg>"##;
+    let declared = b"<?xml version=\"1.0\"?><!-- a --><!DOCTYPE svg><svg xmlns=\"http://www.w3.org/2000/svg\"><circle r=\"5\"/></svg>";
+    [
+        ("gif", gif.to_vec()),
+        ("jpeg", jpeg.to_vec()),
+        ("webp-lossless", lossless.to_vec()),
+        ("webp-extended", extended.to_vec()),
+        ("webp-lossy", lossy.to_vec()),
+        ("svg", svg.to_vec()),
+        ("svg-declared", declared.to_vec()),
+    ]
+}
+
 fn main() {
     let drawings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/drawings");
     let files = fs::read_dir(drawings).expect("the drawings are there");
@@ -158,6 +285,14 @@ fn main() {
         let (log, snapshot) = scene::lesson(&native);
         write("records", &format!("{name}-board"), format!("b{}", log.join("\n")).as_bytes());
         write("snapshots", &format!("{name}-board"), format!("b{snapshot}").as_bytes());
+        let png = picture(&elements);
+        let [drawing, first, second] = drawing_files(&elements[..3], &png);
+        write("drawings", &name, drawing.as_bytes());
+        write("libraries", &format!("{name}-1"), first.as_bytes());
+        write("libraries", &format!("{name}-2"), second.as_bytes());
+        let lines: Vec<_> = elements.iter().map(Value::to_string).collect();
+        write("pictures", &name, lines.join("\n").as_bytes());
+        write("images", &format!("{name}.png"), &png);
         let strokes = strokes(&elements);
         let events = lesson(&strokes);
         let lines: Vec<_> = events.iter().enumerate().map(|(place, event)| format!("{}{event}", place % 3)).collect();
@@ -188,4 +323,16 @@ fn main() {
     let mut canvas = whiteboard::board::canvas::State::default();
     rows.iter().for_each(|row| canvas.replay(row).expect("a canvas' row can be read"));
     write("snapshots", "objects-canvas", format!("c{}", canvas.encode()).as_bytes());
+    let said = said();
+    write("canvas", "lesson", said.as_bytes());
+    let (log, snapshot) = canvas::lesson(&said);
+    write("records", "lesson-canvas", format!("c{}", log.join("\n")).as_bytes());
+    write("snapshots", "lesson-canvas", format!("c{snapshot}").as_bytes());
+    write("pictures", "others", others().iter().map(Value::to_string).collect::<Vec<_>>().join("\n").as_bytes());
+    for (name, text) in requests() {
+        write("requests", name, text.as_bytes());
+    }
+    for (name, bytes) in images() {
+        write("images", name, &bytes);
+    }
 }

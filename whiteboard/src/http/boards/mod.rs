@@ -10,7 +10,7 @@ mod import;
 pub mod live;
 mod manage;
 pub mod rooms;
-mod sniff;
+pub mod sniff;
 
 use super::origin::Origins;
 use crate::board::core::BoardMeta;
