@@ -25,7 +25,7 @@ use crate::settings::boards::BoardList;
 use crate::shutdown::StopSignals;
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::maintenance::Maintenance;
-use crate::store::{BoardName, DataLock, Store, StoreError, disk};
+use crate::store::{DataLock, Store, StoreError, disk};
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
@@ -124,14 +124,12 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let common = Common { hub: hub.clone(), timing: settings.transport_timing(), rate, metrics: metrics.clone() };
     let registry = Arc::new(Registry::new(common));
     let (uploads, kept) = (Uploads::default(), settings.limits.board());
-    let (classrooms, drawn_together) = (hub.clone(), canvases.clone());
-    let rooms = boards::live::Live::new(native.hub.clone())
-        .with(BoardName::CLASSROOM, move |board, reason| classrooms.close(board, reason))
-        .with(BoardName::CANVAS, move |board, reason| drawn_together.close(board, reason));
+    let rooms = boards::live::Live { boards: native.hub.clone(), classrooms: hub.clone(), canvases: canvases.clone() };
     let boards_api = boards::Api {
         store: store.clone(),
         rooms: Arc::new(rooms),
         uploads: uploads.clone(),
+        limits: kept,
         files: FileLimits { file: kept.file_bytes, board: kept.files_bytes },
         most_boards: settings.limits.max_boards,
         data: settings.data.clone(),

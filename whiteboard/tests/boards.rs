@@ -5,7 +5,9 @@ mod support;
 
 use serde_json::{Value, json};
 use support::Server;
+use support::canvas::{Page, Person, create};
 use support::http::{Answer, request};
+use support::socket::Client;
 
 async fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -78,6 +80,65 @@ async fn a_deleted_board_takes_nothing_and_comes_back_whole() {
     assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 1);
     assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&["y"])).await.status, 200);
     assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 2);
+}
+
+/// A server with an admin token.
+fn with_admin(data: &std::path::Path) -> Server {
+    std::fs::write(data.join("token"), "admin-token").unwrap();
+    Server::start(data, &["--admin-token-file", data.join("token").to_str().unwrap()])
+}
+
+/// Asks with that token.
+async fn as_admin(server: &Server, method: &str, path: &str) -> Answer {
+    request(server.port, method, path, &[("authorization", "Bearer admin-token")], "").await
+}
+
+#[tokio::test]
+async fn boards_of_other_dialects_are_brought_back_before_the_eyes_of_all() {
+    let data = tempfile::tempdir().unwrap();
+    let server = with_admin(data.path());
+    let (mut teacher, _) = Client::join(server.port, "physics").await;
+    let (mut student, _) = Client::join(server.port, "physics").await;
+    teacher.update("[1]").await;
+    teacher.update("[1,2]").await;
+    teacher.call("clear_paths", "{}").await;
+    student.event("paths_cleared").await;
+    student.rest().await;
+    let back = as_admin(&server, "POST", "/api/boards/physics/history/2/restore?kind=classroom").await;
+    assert_eq!((back.status, back.json()), (200, json!({ "seq": 4 })), "{}", back.body);
+    for client in [&mut teacher, &mut student] {
+        assert_eq!(client.event("paths_update").await, r#"{"paths":[1,2]}"#);
+    }
+    teacher.call("undo_request", "{}").await;
+    assert_eq!(student.event("paths_update").await, r#"{"paths":[]}"#, "it is one step");
+
+    let ann = Person::register(server.port, "ann").await;
+    let (mut page, _) = Page::join(server.port, "plan", &ann).await;
+    let (mut other, _) = Page::join(server.port, "plan", &ann).await;
+    let rectangle = support::canvas::rectangle("Rect-1", 1.5);
+    page.send(&create(&rectangle)).await;
+    page.send(&json!({ "type": "object-delete", "object-id": "Rect-1" })).await;
+    other.get("object-delete").await;
+    page.rest().await;
+    let back = as_admin(&server, "POST", "/api/boards/plan/history/1/restore?kind=canvas").await;
+    assert_eq!((back.status, back.json()), (200, json!({ "seq": 3 })), "{}", back.body);
+    assert_eq!(page.get("object-create").await["object"], rectangle);
+}
+
+#[tokio::test]
+async fn a_deleted_classroom_is_shown_to_nobody_until_it_is_back() {
+    let data = tempfile::tempdir().unwrap();
+    let server = with_admin(data.path());
+    let (mut teacher, _) = Client::join(server.port, "physics").await;
+    teacher.update("[1]").await;
+    assert_eq!(as_admin(&server, "DELETE", "/api/boards/physics?kind=classroom").await.status, 204);
+    teacher.until_closed().await;
+    let mut student = Client::open(server.port, "physics").await.unwrap();
+    let said = format!("{:?}", student.until_closed().await);
+    assert!(said.contains("This board was deleted") && !said.contains("session_data"), "{said}");
+    assert_eq!(as_admin(&server, "POST", "/api/boards/physics/restore?kind=classroom").await.status, 204);
+    let (_, board) = Client::join(server.port, "physics").await;
+    assert!(board.contains(r#""paths":[1]"#), "{board}");
 }
 
 #[tokio::test]

@@ -178,9 +178,26 @@ async fn p7_boards_of_other_dialects_can_be_looked_at() {
     assert_eq!(looker.event("snapshot").await["elements"], json!([]));
     let refusal = looker.refused(change(1, &[element("a", 1, 1)])).await;
     assert_eq!((&refusal["code"], &refusal["id"]), (&json!("read-only"), &json!(1)));
-    let mut nobody = Native::open(server.port, "canvas:nowhere").await;
-    assert_eq!(nobody.refused(hello("ada").to_string()).await["code"], "unknown-board");
-    assert_eq!(nobody.closed().await, Some(4404));
+}
+
+#[tokio::test]
+async fn p7_canvases_are_shown_to_people_with_an_account() {
+    let (server, _data, _directory) = start(&[]);
+    let ann = support::canvas::Person::register(server.port, "ann").await;
+    let (mut page, _) = support::canvas::Page::join(server.port, "plan", &ann).await;
+    page.send(&support::canvas::create(&support::canvas::rectangle("Rect-1", 1.5))).await;
+    page.rest().await;
+    let mut stranger = Native::open(server.port, "canvas:plan").await;
+    assert_eq!(stranger.refused(hello("ada").to_string()).await["code"], "access");
+    assert_eq!(stranger.closed().await, Some(4401));
+    let cookie = format!("session={}", ann.session);
+    let with = [("cookie", cookie.as_str())];
+    let mut looker = Native::open_with(server.port, "canvas:plan", &with).await;
+    looker.send(hello("ann").to_string()).await;
+    assert_eq!(looker.event("snapshot").await["elements"].as_array().unwrap().len(), 1);
+    let mut looker = Native::open_with(server.port, "canvas:nowhere", &with).await;
+    assert_eq!(looker.refused(hello("ann").to_string()).await["code"], "unknown-board");
+    assert_eq!(looker.closed().await, Some(4404));
 }
 
 #[tokio::test]

@@ -121,6 +121,8 @@ pub enum Refusal {
     TooManyBoards,
     /// The last changes could not be written and were taken back.
     Unsaved,
+    /// The board was deleted, and can still be brought back.
+    Deleted,
 }
 
 impl Refusal {
@@ -131,6 +133,7 @@ impl Refusal {
             Self::DiskLow => "disk-low",
             Self::DiskFull => "disk-full",
             Self::TooManyBoards => "too-many",
+            Self::Deleted => "deleted-board",
         }
     }
 
@@ -153,6 +156,7 @@ impl Refusal {
             Self::Unsaved => {
                 "The last change could not be saved and was taken back. Tell the person who runs the server."
             }
+            Self::Deleted => "This board was deleted. Who runs the server can bring it back for a while.",
         }
     }
 }

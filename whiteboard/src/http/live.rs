@@ -1,5 +1,6 @@
 //! `/boards/{board}/live`: from an HTTP request to a connection of the native dialect.
 
+use super::collabcanvas::is_logged_in;
 use super::visitor::Visitor;
 use super::{Public, error};
 use crate::metrics::{Counted, Transport};
@@ -36,6 +37,8 @@ pub async fn get(
         Ok(upgrade) => upgrade,
         Err(refused) => return refused.into_response(),
     };
+    // As at `/ws/` and `/api/canvas/state`: a canvas is for those with an account. The page's cookie comes along.
+    let may_look = name.dialect != BoardName::CANVAS || is_logged_in(&public.collabcanvas, &headers).await;
     let live = public.live;
     if live.is_stopping() {
         return error(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping. Try again in a moment.");
@@ -50,7 +53,7 @@ pub async fn get(
     let config = Config { max_message: live.limits.message, ..Config::default() };
     upgrade.accept(config, move |connection| async move {
         let counted = Counted::new(&metrics, BoardName::BOARD, Transport::Websocket);
-        session::serve(connection, name, live).await;
+        session::serve(connection, name, may_look, live).await;
         drop((admission, counted, token));
     })
 }

@@ -36,6 +36,8 @@ struct Room<C: Core> {
     behind: Behind,
     /// A write failed for this reason: nothing more is done until the board is loaded anew.
     failed: Option<String>,
+    /// The board was deleted: nobody comes in any more, and when all have gone the board leaves memory.
+    deleted: bool,
     start: Instant,
     last_request: Duration,
     empty_since: Duration,
@@ -118,6 +120,9 @@ async fn admit<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C
         Refusal::Unreadable
     };
     let loaded = load(shared, name).await.map_err(unreadable)?;
+    if loaded.meta.deleted.is_some() {
+        return Err(Refusal::Deleted);
+    }
     if !loaded.meta.exists {
         let reader = shared.ground.store.reader.clone();
         let boards = tokio::task::spawn_blocking(move || reader.boards()).await;
@@ -137,7 +142,11 @@ async fn turn_away<C: Core>(
 ) {
     inside.permits.close();
     let frame = (shared.encoder)(&C::turned_away(refusal));
-    let reason = if refusal == Refusal::Unreadable { Closed::Unreadable } else { Closed::Refused };
+    let reason = match refusal {
+        Refusal::Unreadable => Closed::Unreadable,
+        Refusal::Deleted => Closed::Deleted,
+        _ => Closed::Refused,
+    };
     while !doors.leave_memory(name, &inside) {
         if let Some(Input::Join(_, outbox)) = inside.inputs.recv().await {
             shared.ground.metrics.refused.inc();
@@ -184,6 +193,7 @@ impl<C: Core> Room<C> {
             pending: Pending::default(),
             done,
             failed: None,
+            deleted: false,
             start,
             last_request: Duration::ZERO,
             empty_since: Duration::ZERO,
@@ -202,7 +212,7 @@ impl<C: Core> Room<C> {
             return Some(self.core.next_tick().map_or(session_end, |tick| tick.min(session_end)));
         }
         let now = self.start.elapsed();
-        let unload = self.empty_since + timing.unload_after;
+        let unload = if self.deleted { now } else { self.empty_since + timing.unload_after };
         if !self.pending.is_empty() {
             // What is being written wakes the room when it is done.
             return Some(unload.max(now + timing.unload_after));
@@ -212,6 +222,11 @@ impl<C: Core> Room<C> {
 
     fn input(&mut self, input: Input<C>) {
         match input {
+            Input::Join(_, outbox) if self.deleted => {
+                self.shared.ground.metrics.refused.inc();
+                outbox.push((self.shared.encoder)(&C::turned_away(Refusal::Deleted)));
+                outbox.close(Closed::Deleted);
+            }
             Input::Join(request, outbox) => {
                 let client = request.client;
                 self.clients.enter(client, outbox);
@@ -236,7 +251,10 @@ impl<C: Core> Room<C> {
                 self.handle(request);
             }
             Input::Barrier(done) => self.pending.hold(Held::Barrier(done)),
-            Input::Close(reason) => self.clients.close_all(reason),
+            Input::Close(reason) => {
+                self.deleted |= reason == Closed::Deleted;
+                self.clients.close_all(reason);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -58,6 +59,16 @@ impl Native {
     pub async fn try_open(port: u16, board: &str) -> Result<Self, Error> {
         let (socket, _) = connect_async(address(port, board)).await?;
         Ok(Self { socket, kept: Vec::new() })
+    }
+
+    /// Opens a connection with headers of its own.
+    pub async fn open_with(port: u16, board: &str, headers: &[(&'static str, &str)]) -> Self {
+        let mut request = address(port, board).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let (socket, _) = connect_async(request).await.unwrap();
+        Self { socket, kept: Vec::new() }
     }
 
     pub async fn open(port: u16, board: &str) -> Self {

@@ -1,7 +1,9 @@
 //! What a client asks of a board.
 
+use super::stroke::Stroke;
 use crate::board::core::Act;
 use serde_json::value::RawValue;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The events of the classroom contract, and what the transport has to tell.
@@ -20,6 +22,11 @@ pub enum Action {
     SetLock(bool),
     SetQuiz(bool),
     GetQuiz,
+    /// An earlier moment becomes the present: its list, and its background as JSON text. Undo takes the list back.
+    BringBack {
+        strokes: Vec<Stroke>,
+        background: Arc<str>,
+    },
     /// The client has received the list of this version (see [`super::view::View::seen`]).
     Seen {
         version: u64,
@@ -41,7 +48,13 @@ impl Action {
             | Self::ClearBackground
             | Self::SetLock(_)
             | Self::SetQuiz(_) => true,
-            Self::Undo | Self::Redo | Self::GetQuiz | Self::Leave | Self::Seen { .. } | Self::Refused(_) => false,
+            Self::Undo
+            | Self::Redo
+            | Self::GetQuiz
+            | Self::BringBack { .. }
+            | Self::Leave
+            | Self::Seen { .. }
+            | Self::Refused(_) => false,
         }
     }
 
@@ -64,6 +77,9 @@ impl Act for Action {
         match self {
             Self::UpdatePaths(json) | Self::UpdateBackground(json) => json.get().len(),
             Self::Refused(sentence) => sentence.len(),
+            Self::BringBack { strokes, background } => {
+                strokes.iter().map(|stroke| stroke.text().len()).sum::<usize>() + background.len()
+            }
             _ => 0,
         }
     }
@@ -73,6 +89,6 @@ impl Act for Action {
     }
 
     fn is_change(&self) -> bool {
-        self.is_drawing() || matches!(self, Self::SetLock(_) | Self::SetQuiz(_))
+        self.is_drawing() || matches!(self, Self::SetLock(_) | Self::SetQuiz(_) | Self::BringBack { .. })
     }
 }

@@ -210,6 +210,7 @@ impl Classroom {
                 outcome.push(To::All, Event::QuizUpdated(quiz));
             }
             Action::GetQuiz => outcome.push(To::All, Event::QuizStatus(self.state.is_quiz())),
+            Action::BringBack { strokes, background } => return self.bring_back(&strokes, background, now, outcome),
             Action::Seen { version, grace } => {
                 if let Some(view) = self.clients.get_mut(&client) {
                     view.seen(version, now, grace);
@@ -271,6 +272,29 @@ impl Classroom {
             self.resend(client, now, outcome);
         }
         recorded
+    }
+
+    /// Makes an earlier list and background the present; of what is the same already nobody hears.
+    fn bring_back(
+        &mut self,
+        strokes: &[Stroke],
+        background: Arc<str>,
+        now: Duration,
+        outcome: &mut Outcome<Event>,
+    ) -> Result<(), String> {
+        if !same(&self.state.strokes, strokes) {
+            let delta = Arc::new(Delta::between(&self.state.strokes, strokes));
+            self.record(&Change::Update(delta.clone()), outcome)?;
+            let version = self.step(delta, false);
+            self.sent_to_all_but(None, now);
+            outcome.push(To::All, Event::PathsUpdate { version, paths: self.paths() });
+        }
+        if *self.state.background() != *background {
+            let image = background.to_string();
+            self.record(&Change::Background(background), outcome)?;
+            outcome.push(To::All, Event::BackgroundUpdate { image });
+        }
+        Ok(())
     }
 
     /// Why a list is more than a board may hold. One that does not grow is let through: erasing helps.

@@ -168,6 +168,7 @@ fn code(refusal: Refusal) -> Code {
         Refusal::DiskLow => Code::DiskLow,
         Refusal::DiskFull => Code::DiskFull,
         Refusal::TooManyBoards => Code::TooMany,
+        Refusal::Deleted => Code::DeletedBoard,
     }
 }
 

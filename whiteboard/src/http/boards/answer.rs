@@ -67,6 +67,7 @@ impl From<core::Refusal> for Refused {
             core::Refusal::DiskLow | core::Refusal::DiskFull | core::Refusal::TooManyBoards => {
                 StatusCode::INSUFFICIENT_STORAGE
             }
+            core::Refusal::Deleted => StatusCode::GONE,
             core::Refusal::Unreadable | core::Refusal::Unsaved => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, refusal.code(), refusal.sentence())

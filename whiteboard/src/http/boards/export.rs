@@ -142,6 +142,10 @@ async fn export(
     if when != When::Now {
         known.who.manage()?;
     }
+    // A deleted board is there for those only who may bring it back.
+    if known.who.manage().is_err() {
+        known.present()?;
+    }
     let (who, name) = (known.who, known.name.clone());
     let file_name = file_name(&known.name, form);
     let bytes = heavy(&api.clone(), move || {

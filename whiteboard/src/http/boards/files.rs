@@ -6,7 +6,7 @@ use super::{Api, blocking, sniff};
 use crate::board::core;
 use crate::store::disk::{self, Temporary};
 use crate::store::files::Incoming;
-use crate::store::registry::is_id;
+use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Reader};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Path, Request, State};
@@ -54,6 +54,14 @@ pub async fn put(
     check(request.headers(), api.files.file)?;
     if api.rooms.is_full() {
         return Err(core::Refusal::DiskFull.into());
+    }
+    let (reader, wanted) = (api.store.reader.clone(), board.clone());
+    let meta = blocking(move || Ok(reader.meta(&wanted)?)).await?;
+    if !meta.exists {
+        return Err(RegistryError::Unknown(board.code.to_string()).into());
+    }
+    if meta.deleted.is_some() {
+        return Err(RegistryError::Deleted(board.code.to_string()).into());
     }
     // Few at a time: each has a file on the disk, and pieces in the queue of the writer.
     let Ok(_turn) = api.uploading.acquire().await else { return Err(Refused::internal(&"the server is ending")) };
@@ -173,6 +181,18 @@ fn pieces(reader: Arc<Reader>, file: i64) -> impl futures_util::Stream<Item = Re
 
 /// An image that came inside a drawing.
 pub fn keep(api: &Api, board: &BoardName, id: &str, bytes: &[u8]) -> Result<(), Refused> {
+    let mime = look(api, id, bytes)?;
+    disk::require(&api.data, bytes.len() as u64 + SPARE)?;
+    let file = Temporary::new(&api.data);
+    std::fs::write(file.path(), bytes).map_err(|error| Refused::internal(&error))?;
+    let sha256 = Sha256::digest(bytes).into();
+    let incoming = Incoming { path: file.path(), sha256, bytes: bytes.len() as u64, mime };
+    api.store.keep_file(&api.uploads, board, id, &incoming, api.files)?;
+    Ok(())
+}
+
+/// What kind of image this is; an error if it is none that is kept.
+pub fn look(api: &Api, id: &str, bytes: &[u8]) -> Result<&'static str, Refused> {
     let refused = |reason: &str| {
         Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "file", format!("The image {id:?} of the file {reason}."))
     };
@@ -182,15 +202,7 @@ pub fn keep(api: &Api, board: &BoardName, id: &str, bytes: &[u8]) -> Result<(), 
     if bytes.len() as u64 > api.files.file {
         return Err(too_large(api.files.file));
     }
-    let mime =
-        sniff::image(&bytes[..bytes.len().min(sniff::HEAD)]).ok_or_else(|| refused("is none that boards can show"))?;
-    disk::require(&api.data, bytes.len() as u64 + SPARE)?;
-    let file = Temporary::new(&api.data);
-    std::fs::write(file.path(), bytes).map_err(|error| Refused::internal(&error))?;
-    let sha256 = Sha256::digest(bytes).into();
-    let incoming = Incoming { path: file.path(), sha256, bytes: bytes.len() as u64, mime };
-    api.store.keep_file(&api.uploads, board, id, &incoming, api.files)?;
-    Ok(())
+    sniff::image(&bytes[..bytes.len().min(sniff::HEAD)]).ok_or_else(|| refused("is none that boards can show"))
 }
 
 fn hex(digest: &[u8; 32]) -> String {

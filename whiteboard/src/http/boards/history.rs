@@ -2,9 +2,13 @@
 
 use super::answer::Refused;
 use super::drawing::drawing;
+use super::rooms::Past;
 use super::{Api, Kind, Known, blocking, heavy, json, read_json};
+use crate::board::core::Refusal;
 use crate::board::scene::action::{RestoreTo, What};
+use crate::board::{canvas, classroom};
 use crate::store::history::{MOMENTS, When};
+use crate::store::{BoardName, Reader};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -77,30 +81,51 @@ async fn show(
 pub async fn restore(
     State(api): State<Api>,
     Path((board, seq)): Path<(String, u64)>,
+    Query(kind): Query<Kind>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    bring_back(api, &board, When::Seq(seq), &headers).await
+    bring_back(api, &kind.name(&board)?, When::Seq(seq), &headers).await
 }
 
 /// `POST /api/boards/{board}/versions/{version}/restore`
 pub async fn restore_version(
     State(api): State<Api>,
     Path((board, version)): Path<(String, i64)>,
+    Query(kind): Query<Kind>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    bring_back(api, &board, When::Version(version), &headers).await
+    bring_back(api, &kind.name(&board)?, When::Version(version), &headers).await
 }
 
 /// Makes a moment the present, as a new operation: what was drawn since stays in the history.
-async fn bring_back(api: Api, board: &str, when: When, headers: &HeaderMap) -> Result<Response, Refused> {
-    let name = super::native(board)?;
+async fn bring_back(api: Api, name: &BoardName, when: When, headers: &HeaderMap) -> Result<Response, Refused> {
     let known = Known::managed(&api, name.clone(), headers).await?;
     known.present()?;
-    let reading = api.clone();
-    let past = heavy(&api, move || drawing(&reading, &known.name, when)).await?;
-    let back = What::RestoreTo(RestoreTo { seq: past.seq, elements: past.elements });
-    let seq = api.rooms.change(name, vec![back]).await?;
+    if api.rooms.is_full() {
+        return Err(Refusal::DiskFull.into());
+    }
+    let reader = api.store.reader.clone();
+    let seq = if name.dialect == BoardName::BOARD {
+        let reading = api.clone();
+        let past = heavy(&api, move || drawing(&reading, &known.name, when)).await?;
+        let back = What::RestoreTo(RestoreTo { seq: past.seq, elements: past.elements });
+        api.rooms.change(name.clone(), vec![back]).await?
+    } else {
+        let past = heavy(&api, move || past(&reader, &known.name, when)).await?;
+        api.rooms.replace(name.clone(), past).await?;
+        let (reader, name) = (api.store.reader.clone(), name.clone());
+        blocking(move || Ok(reader.last(&name)?)).await?
+    };
     Ok(json(StatusCode::OK, &value!({ "seq": seq })))
+}
+
+/// Reads a moment of a board of another dialect. Blocks.
+fn past(reader: &Reader, name: &BoardName, when: When) -> Result<Past, Refused> {
+    if name.dialect == BoardName::CLASSROOM {
+        let state = reader.past::<classroom::state::State>(name, when)?.state;
+        return Ok(Past::Classroom { strokes: state.strokes().to_vec(), background: state.background().into() });
+    }
+    Ok(Past::Canvas(reader.past::<canvas::State>(name, when)?.state))
 }
 
 /// `GET /api/boards/{board}/versions`
@@ -134,6 +159,9 @@ pub async fn name_version(
 ) -> Result<Response, Refused> {
     let known = Known::managed(&api, kind.name(&board)?, &headers).await?;
     known.present()?;
+    if api.rooms.is_full() {
+        return Err(Refusal::DiskFull.into());
+    }
     let wish: NewVersion = read_json(&body)?;
     if wish.author.as_ref().is_some_and(|author| author.chars().count() > 100) {
         return Err(Refused::message("The name of an author has at most 100 characters."));

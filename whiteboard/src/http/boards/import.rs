@@ -3,6 +3,7 @@
 use super::answer::Refused;
 use super::manage::{created, new_board};
 use super::{Api, Known, blocking, files, heavy, json};
+use crate::board::core::Refusal;
 use crate::board::scene::State;
 use crate::board::scene::action::{Change, What};
 use crate::board::scene::element::Element;
@@ -37,7 +38,14 @@ pub async fn new(Shared(api): Shared<Api>, Query(wish): Query<Wish>, body: Bytes
     // Read before a board is made: a file that is none leaves nothing behind.
     let scene = read(&api, body, None).await?;
     let board = new_board(&api, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
-    let counts = put(&api, &board.name, scene).await?;
+    let counts = match put(&api, &board.name, scene).await {
+        Ok(counts) => counts,
+        Err(refused) => {
+            // Nobody was told its secrets: it would be in the way for ever.
+            api.store.delete(&board.name).await?;
+            return Err(refused);
+        }
+    };
     let mut answer = created(&board);
     answer["imported"] = value!(counts);
     Ok(json(StatusCode::CREATED, &answer))
@@ -53,6 +61,9 @@ pub async fn onto(
     let name = super::native(&board)?;
     let known = Known::managed(&api, name.clone(), &headers).await?;
     known.present()?;
+    if api.rooms.is_full() {
+        return Err(Refusal::DiskFull.into());
+    }
     let scene = read(&api, body, Some(name.clone())).await?;
     let counts = put(&api, &name, scene).await?;
     Ok(json(StatusCode::OK, &value!({ "imported": counts })))
@@ -85,13 +96,11 @@ async fn read(api: &Api, body: Bytes, board: Option<BoardName>) -> Result<Scene,
         let text = std::str::from_utf8(&body)
             .map_err(|_| Refused::message("The file is not text in UTF-8. Save it again from Excalidraw."))?;
         // What is there must lie below what comes, and must not be taken for it.
-        let highest = match &board {
-            Some(name) => {
-                let elements = api.store.reader.past::<State>(name, When::Now)?.state.live();
-                elements.iter().filter_map(|element| element.index().map(str::to_owned)).max()
-            }
-            None => None,
+        let state = match &board {
+            Some(name) => api.store.reader.past::<State>(name, When::Now)?.state,
+            None => State::default(),
         };
+        let highest = state.live().iter().filter_map(|element| element.index().map(str::to_owned)).max();
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| Refused::internal(&error))?;
         let limits = exchange::Limits {
@@ -105,15 +114,39 @@ async fn read(api: &Api, body: Bytes, board: Option<BoardName>) -> Result<Scene,
             now_ms: clock::now(),
             seeds: &mut Seeds::new(u64::from_le_bytes(seed)),
         };
-        if is_library(text) {
+        let scene = if is_library(text) {
             let library = read_library(text, &mut reading)?;
             let left_out = library.left_out;
-            Ok(Scene { elements: library.laid_out((0.0, 0.0)), left_out, ..Scene::default() })
+            Scene { elements: library.laid_out((0.0, 0.0)), left_out, ..Scene::default() }
         } else {
-            Ok(read_scene(text, &mut reading)?)
-        }
+            read_scene(text, &mut reading)?
+        };
+        has_room(&api, &state, &scene)?;
+        Ok(scene)
     })
     .await
+}
+
+/// An error if a drawing does not fit on a board: none of it is put there then.
+fn has_room(api: &Api, state: &State, scene: &Scene) -> Result<(), Refused> {
+    scene.files.iter().try_for_each(|file| files::look(api, &file.id, &file.bytes).map(|_| ()))?;
+    let full = |what: String| {
+        let sentence = format!("The board has no room for this drawing: {what}. Nothing was changed.");
+        Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "board-full", sentence))
+    };
+    let count = state.elements.count() + scene.elements.len();
+    if count > api.limits.elements {
+        return full(format!("it may have {} elements, and would have {count}", api.limits.elements));
+    }
+    let bytes = state.elements.bytes() + scene.elements.iter().map(|element| element.json.len()).sum::<usize>();
+    if bytes > api.limits.bytes {
+        return full(format!("its elements may have {} bytes, and would have {bytes}", api.limits.bytes));
+    }
+    let images: u64 = scene.files.iter().map(|file| file.bytes.len() as u64).sum();
+    if images > api.files.board {
+        return full(format!("its images may have {} bytes, and those of the drawing have {images}", api.files.board));
+    }
+    Ok(())
 }
 
 /// Puts a drawing on a board: its images first, so that no element names one that is not there.

@@ -1,8 +1,10 @@
 //! [`Rooms`] as they are: a client of the server itself joins the board's room, asks, and leaves.
 
 use super::answer::Refused;
-use super::rooms::Rooms;
-use crate::board::core::{Closed, Refusal};
+use super::rooms::{Past, Rooms};
+use crate::board::canvas::{self, Canvas};
+use crate::board::classroom::{self, Classroom};
+use crate::board::core::{Closed, Core, Refusal};
 use crate::board::scene::Scene;
 use crate::board::scene::action::{Action, Asked, Join, Since, What};
 use crate::board::scene::identity::{Role, UserId};
@@ -23,27 +25,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FRAMES: usize = 64;
 const BYTES: usize = 1 << 20;
 
-/// Disconnects everybody from a board of its dialect.
-type Close = Box<dyn Fn(&BoardName, Closed) + Send + Sync>;
-
 /// The rooms of this server.
 pub struct Live {
-    boards: Hub<Scene>,
-    others: Vec<(&'static str, Close)>,
+    pub boards: Hub<Scene>,
+    pub classrooms: Hub<Classroom>,
+    pub canvases: Hub<Canvas>,
+}
+
+/// Joins a room with a request, waits until what it led to is on disk, and leaves.
+async fn enter_and_leave<C: Core>(hub: &Hub<C>, board: &BoardName, action: C::Action) -> Result<(), Refused> {
+    let outbox = Arc::new(Outbox::new(hub.shared().ground.metrics.clone()));
+    let membership = hub.join(board, outbox.clone(), action);
+    if tokio::time::timeout(PATIENCE, membership.settled()).await.is_err() {
+        return Err(Refused::internal(&"a board's room did not answer in time"));
+    }
+    outbox.closed().map_or(Ok(()), |reason| Err(closed(reason)))
 }
 
 impl Live {
-    pub fn new(boards: Hub<Scene>) -> Self {
-        Self { boards, others: Vec::new() }
-    }
-
-    /// With the rooms of another dialect, of which boards can be deleted, too.
-    #[must_use]
-    pub fn with(mut self, dialect: &'static str, close: impl Fn(&BoardName, Closed) + Send + Sync + 'static) -> Self {
-        self.others.push((dialect, Box::new(close)));
-        self
-    }
-
     async fn ask(&self, board: BoardName, what: Vec<What>) -> Result<u64, Refused> {
         let ground = &self.boards.shared().ground;
         let (reader, name) = (ground.store.reader.clone(), board.clone());
@@ -79,12 +78,23 @@ impl Rooms for Live {
         Box::pin(self.ask(board, what))
     }
 
+    fn replace(&self, board: BoardName, past: Past) -> BoxFuture<'_, Result<(), Refused>> {
+        Box::pin(async move {
+            match past {
+                Past::Classroom { strokes, background } => {
+                    let action = classroom::Action::BringBack { strokes, background };
+                    enter_and_leave(&self.classrooms, &board, action).await
+                }
+                Past::Canvas(state) => enter_and_leave(&self.canvases, &board, canvas::Action::Replace(state)).await,
+            }
+        })
+    }
+
     fn close(&self, board: &BoardName, reason: Closed) {
-        if board.dialect == BoardName::BOARD {
-            self.boards.close(board, reason);
-        }
-        for (_, close) in self.others.iter().filter(|(dialect, _)| *dialect == board.dialect) {
-            close(board, reason);
+        match board.dialect {
+            BoardName::CLASSROOM => self.classrooms.close(board, reason),
+            BoardName::CANVAS => self.canvases.close(board, reason),
+            _ => self.boards.close(board, reason),
         }
     }
 
@@ -171,6 +181,7 @@ fn closed(reason: Closed) -> Refused {
     match reason {
         Closed::Deleted => refused("deleted-board", "The board was deleted.".to_owned()),
         Closed::UnknownBoard => refused("unknown-board", "There is no such board.".to_owned()),
+        Closed::Unsaved => refused("internal", Refusal::Unsaved.sentence().to_owned()),
         Closed::Shutdown => refused("stopping", "The server is ending. Try again when it is back.".to_owned()),
         other => Refused::internal(&format!("a board's room closed the server's own client: {}", other.label())),
     }

@@ -13,7 +13,7 @@ pub mod rooms;
 pub mod sniff;
 
 use super::origin::Origins;
-use crate::board::core::BoardMeta;
+use crate::board::core::{BoardMeta, Limits};
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Store};
@@ -51,6 +51,8 @@ pub struct Api {
     pub rooms: Arc<dyn Rooms>,
     pub uploads: Uploads,
     pub files: FileLimits,
+    /// What a board may hold.
+    pub limits: Limits,
     /// Boards on disk at most.
     pub most_boards: u64,
     /// Where temporary files lie: the data directory.

@@ -1,3 +1,4 @@
+use super::rooms::Past;
 use super::*;
 use crate::board::core::{Closed, Refusal};
 use crate::board::scene::action::What;
@@ -42,6 +43,18 @@ impl Rooms for Fake {
         Box::pin(async { Ok(77) })
     }
 
+    fn replace(&self, board: BoardName, past: Past) -> BoxFuture<'_, Result<(), Refused>> {
+        let told = match past {
+            Past::Classroom { strokes, background } => {
+                let texts: Vec<_> = strokes.iter().map(|stroke| stroke.text().to_owned()).collect();
+                format!("{}: {texts:?} on {background}", board.code)
+            }
+            Past::Canvas(state) => format!("{}: {}", board.code, state.list()),
+        };
+        self.asked.lock().unwrap().push(told);
+        Box::pin(async { Ok(()) })
+    }
+
     fn close(&self, board: &BoardName, reason: Closed) {
         self.asked.lock().unwrap().push(format!("{}/{}: close {}", board.dialect, board.code, reason.label()));
     }
@@ -71,6 +84,7 @@ fn server() -> Server {
         rooms: rooms.clone(),
         uploads: Uploads::default(),
         files: FileLimits { file: 1 << 20, board: 1_500_000 },
+        limits: Limits { elements: 1000, ..Limits::default() },
         most_boards: 3,
         token_file: Some(data.join("token")),
         data,
@@ -310,6 +324,14 @@ async fn boards_of_other_kinds_are_for_the_admin() {
     assert_eq!(server.get(&path("/export.excalidraw"), None).await.code().0, 401);
     let drawing = server.get(&path("/export.excalidraw"), Some("admin-token")).await.json();
     assert_eq!((&drawing["type"], drawing["elements"].as_array().unwrap().len()), (&json!("excalidraw"), 1));
+    assert_eq!(server.ask("POST", &path("/history/0/restore"), None, &Value::Null).await.code().0, 401);
+    let back = server.ask("POST", &path("/history/1/restore"), Some("admin-token"), &Value::Null).await;
+    assert_eq!((back.status, back.json()), (200, json!({ "seq": 1 })));
+    assert_eq!(
+        server.rooms.asked(),
+        [format!("5b maths: {:?} on \"\"", [stroke])],
+        "not the native board of that name"
+    );
     assert_eq!(server.ask("PATCH", &path(""), Some("admin-token"), &json!({ "title": "Maths" })).await.status, 204);
     assert_eq!(server.get(&path(""), None).await.json()["title"], "Maths");
     assert_eq!(server.get("/api/boards/5b%20maths", None).await.code(), (404, "unknown-board".into()));
@@ -351,6 +373,7 @@ fn rebuilt(server: &Server) -> Api {
         rooms: server.rooms.clone(),
         uploads: Uploads::default(),
         files: FileLimits::default(),
+        limits: Limits::default(),
         most_boards: 3,
         token_file: Some(data.join("token")),
         data,

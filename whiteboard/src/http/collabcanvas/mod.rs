@@ -16,7 +16,7 @@ use crate::protocol::collabcanvas::socket::Collab;
 use crate::store::Reader;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -51,6 +51,11 @@ pub fn routes(site: Site) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn_with_state(site.clone(), with_origin));
     Router::new().route("/ws/{canvas}", get(upgrade::upgrade)).merge(api).with_state(site)
+}
+
+/// Whether a request shows the session of somebody with an account.
+pub async fn is_logged_in(site: &Site, headers: &HeaderMap) -> bool {
+    site.collab.accounts.session(shown::sessions(headers, &site.origins)).await.is_ok()
 }
 
 /// Keeps pages of other origins out, answers their preflights, and tells browsers what a page may read: credentials

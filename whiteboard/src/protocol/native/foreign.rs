@@ -78,9 +78,14 @@ impl Picture {
 
 async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<Option<Picture>, Closed> {
     let (reader, name) = (live.store.reader.clone(), board.clone());
-    let taken = tokio::task::spawn_blocking(move || Picture::take(&reader, &name, known)).await;
-    let error = match taken {
-        Ok(Ok(picture)) => return Ok(picture),
+    let taken = tokio::task::spawn_blocking(move || {
+        if reader.meta(&name)?.deleted.is_some() {
+            return Ok(Err(Closed::Deleted));
+        }
+        Picture::take(&reader, &name, known).map(Ok)
+    });
+    let error = match taken.await {
+        Ok(Ok(picture)) => return picture,
         Ok(Err(error)) => error.to_string(),
         Err(panic) => panic.to_string(),
     };

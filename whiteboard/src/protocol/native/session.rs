@@ -22,10 +22,10 @@ use tokio::time::{Instant, sleep};
 /// Between two hints that somebody sends too much [P5].
 const HINTS: Duration = Duration::from_secs(10);
 
-/// Serves a connection until it ends.
-pub async fn serve(mut connection: Connection, board: BoardName, live: Arc<Live>) {
+/// Serves a connection until it ends. `may_look`: whether a board of another dialect is shown to this client.
+pub async fn serve(mut connection: Connection, board: BoardName, may_look: bool, live: Arc<Live>) {
     let place = live.enter();
-    let (closed, joined) = match greet(&mut connection, &board, &place, &live).await {
+    let (closed, joined) = match greet(&mut connection, &board, may_look, &place, &live).await {
         Ok((hello, _)) if board.dialect != BoardName::BOARD => {
             (Box::pin(foreign::show(&mut connection, &hello, &board, &place, &live)).await, true)
         }
@@ -51,6 +51,7 @@ pub async fn serve(mut connection: Connection, board: BoardName, live: Arc<Live>
 async fn greet(
     connection: &mut Connection,
     board: &BoardName,
+    may_look: bool,
     place: &Place,
     live: &Live,
 ) -> Result<(Hello, Role), Option<Closed>> {
@@ -70,6 +71,10 @@ async fn greet(
         };
     };
     let answer = match hello {
+        Ok(_) if !may_look => {
+            let message = "Canvases are shown to people with an account. Log in to CollabCanvas first.".into();
+            Err(Misunderstood { code: Code::Access, id: None, message })
+        }
         Ok(hello) => match meta(live, board).await {
             Ok(meta) => role_of(&hello, &meta).map(|role| (hello, role)),
             Err(error) => {

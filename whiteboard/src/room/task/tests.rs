@@ -224,7 +224,19 @@ async fn a_closed_board_disconnects_everybody_and_opens_again() {
     bench.hub.close(&board, Closed::Deleted);
     closed(&at_teacher).await;
     assert_eq!(at_teacher.closed(), Some(Closed::Deleted));
+    let (_early, at_early) = bench.join("physics");
+    closed(&at_early).await;
+    assert_eq!(at_early.closed(), Some(Closed::Deleted));
+    assert!(texts(&at_early)[0].contains("was deleted"), "nobody comes in before all have left");
     drop(teacher);
-    let (late, at_late) = bench.join("physics");
-    assert!(answers(&late, &at_late).await[0].contains("\"paths\":[1],"));
+    let opened = async {
+        loop {
+            let (late, at_late) = bench.join("physics");
+            if let Some(text) = answers(&late, &at_late).await.first().filter(|text| !text.contains("was deleted")) {
+                return text.clone();
+            }
+        }
+    };
+    let text = timeout(Duration::from_secs(5), opened).await.unwrap();
+    assert!(text.contains("\"paths\":[1],"), "the disk says that the board is there");
 }

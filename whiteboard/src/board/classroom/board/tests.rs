@@ -247,6 +247,27 @@ fn what_the_room_refuses_changes_nothing_and_the_client_is_put_back() {
 }
 
 #[test]
+fn an_earlier_moment_is_brought_back_and_can_be_undone() {
+    let mut room = lesson();
+    ask(&mut room, TEACHER, update("[1]"));
+    let strokes = room.state().strokes().to_vec();
+    ask(&mut room, STUDENT, update("[1,2,3]"));
+    ask(&mut room, TEACHER, Action::UpdateBackground(raw("\"b\"")));
+    ask(&mut room, TEACHER, Action::SetLock(true));
+    let back = |background: &str| Action::BringBack { strokes: strokes.clone(), background: background.into() };
+    // Nobody who has joined: the server itself.
+    let text = ask(&mut room, 99, back("\"\""));
+    assert!(
+        text.contains("All PathsUpdate { version: 3, paths: '[1]' }, All BackgroundUpdate { image: '''' }"),
+        "{text}"
+    );
+    assert_eq!((list(&room).as_str(), room.state().background()), ("[1]", "\"\""));
+    assert_eq!(ask(&mut room, 99, back("\"\"")), " | ", "of what is the same nobody hears");
+    ask(&mut room, TEACHER, Action::Undo);
+    assert_eq!(list(&room), "[1,2,3]");
+}
+
+#[test]
 fn a_full_board_takes_no_more_but_can_be_emptied() {
     let limits = Limits { elements: 3, bytes: 20, ..Limits::default() };
     let mut state = State::default();
