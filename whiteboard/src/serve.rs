@@ -230,8 +230,9 @@ fn ports(settings: &Settings) -> Result<(Gate, Config, Config), ServeError> {
     let proxies = settings.trusted_proxies().map_err(ServeError::Setting)?;
     let files = files::raise();
     let wished = limits.max_connections;
-    let sockets = files::affordable(wished.saturating_mul(2).saturating_add(HTTP_SPARE), files);
-    let connections = wished.min(sockets / 2);
+    // A client that polls has a request that waits, and another one while it draws.
+    let sockets = files::affordable(wished.saturating_mul(3).saturating_add(HTTP_SPARE), files);
+    let connections = wished.min(sockets / 3);
     if connections < wished {
         tracing::warn!(
             connections,
@@ -242,8 +243,8 @@ fn ports(settings: &Settings) -> Result<(Gate, Config, Config), ServeError> {
     let address = limits.max_connections_per_address;
     let gate = Gate::new(proxies.clone(), Connections::new(connections, address));
     let header_timeout = limits.header_timeout;
-    // A browser opens several connections for its pages.
-    let http = Connections::new(sockets - connections, address.saturating_mul(2));
+    // A browser opens up to six connections for its pages, and all of a school come when the bell rings.
+    let http = Connections::new(sockets - connections, address.saturating_mul(4));
     let public = Config { connections: http, proxies, header_timeout };
     let connections = Connections::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
     Ok((gate, public, Config { connections, proxies: Networks::default(), header_timeout }))

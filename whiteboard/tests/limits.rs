@@ -24,7 +24,8 @@ async fn open_from(server: &Server, from: &str) -> Answer {
 #[tokio::test]
 async fn an_address_has_its_share_of_connections_and_the_site_an_end() {
     let (_directory, data) = data();
-    let server = Server::start(&data, &["--max-connections", "4", "--max-connections-per-address", "2"]);
+    let limits = ["--max-connections", "4", "--max-connections-per-address", "2"];
+    let server = Server::start(&data, &[&limits[..], &["--trusted-proxies", "127.0.0.1,10.0.0.0/8"]].concat());
     let mut held = Vec::new();
     for (from, status) in [
         ("192.0.2.1", 200),

@@ -11,6 +11,10 @@ pub const KEYS_PATH: &str = "/keys";
 /// Where the server's container keeps the drawings.
 pub const DATA_PATH: &str = "/data";
 
+/// The private networks that clusters use for pods, services and load balancers: only these reach a site's pod (see the
+/// network policy), and an ingress controller among them says whom it speaks for.
+const PROXIES: &str = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,100.64.0.0/10,fc00::/7,fe80::/10";
+
 /// The server's settings, as the environment that it reads.
 pub fn config_map(site: &Site) -> ConfigMap {
     let settings = &site.spec.settings;
@@ -23,6 +27,7 @@ pub fn config_map(site: &Site) -> ConfigMap {
         ("SESSION_TIMEOUT", site.session_timeout.as_secs().to_string()),
         ("LOG_LEVEL", settings.log_level.as_str().to_owned()),
         ("LOG_FORMAT", "json".to_owned()),
+        ("TRUSTED_PROXIES", PROXIES.to_owned()),
         ("HTTPS_REDIRECT", (site.tls != Certificate::None).to_string()),
     ];
     ConfigMap {
@@ -63,6 +68,7 @@ mod tests {
             (r#"{"settings": {"logLevel": "debug"}}"#, "LOG_LEVEL", "debug"),
             ("{}", "HTTPS_REDIRECT", "true"),
             (r#"{"tls": {"disabled": true}}"#, "HTTPS_REDIRECT", "false"),
+            ("{}", "TRUSTED_PROXIES", PROXIES),
             ("{}", "ADMIN_TOKEN_FILE", "/keys/admin-token"),
         ] {
             assert_eq!(value(spec, name), expected, "{spec}");

@@ -22,9 +22,12 @@ impl Gate {
         address::client(peer, forwarded, &self.trusted)
     }
 
-    /// Admits one more connection from a client, for as long as the answer is kept.
+    /// Admits one more connection from a client, for as long as the answer is kept. A client whose address is hidden
+    /// behind that of a trusted proxy (k3s hides all of them, as it comes) counts for the site only: everybody would
+    /// share one address' part.
     pub fn admit(&self, client: IpAddr) -> Result<Admission, Full> {
-        let admitted = self.connections.admit(Some(Household::of(client)));
+        let household = (!self.trusted.contains(client)).then(|| Household::of(client));
+        let admitted = self.connections.admit(household);
         if let Err(full) = &admitted {
             tracing::debug!(%client, "a connection was refused: {full}");
         }
@@ -46,6 +49,10 @@ mod tests {
         let gate = Gate::new(Networks::parse("10.0.0.0/8").unwrap(), Connections::new(9, 1));
         let proxy: IpAddr = [10, 0, 0, 1].into();
         let mut held = Vec::new();
+        // The proxy says nothing, or names another proxy: no address' share is used up.
+        for forwarded in [None, Some("10.0.0.9"), Some("10.0.0.9")] {
+            held.push(gate.admit(gate.client(proxy, forwarded.into_iter())).unwrap());
+        }
         for (peer, forwarded, admitted) in [
             (proxy, "192.0.2.1", true),
             (proxy, "192.0.2.2", true),
@@ -58,6 +65,6 @@ mod tests {
             assert_eq!(outcome.is_ok(), admitted, "{peer} {forwarded}");
             held.extend(outcome.ok());
         }
-        assert_eq!(gate.connections().len(), 2);
+        assert_eq!(gate.connections().len(), 5);
     }
 }

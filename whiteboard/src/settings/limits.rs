@@ -3,7 +3,7 @@
 use super::seconds;
 use crate::board::core::Limits;
 use crate::limits::Rate;
-use crate::limits::address::PRIVATE_NETWORKS;
+use crate::limits::address::LOOPBACK;
 use crate::limits::space::Marks;
 use clap::Args;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct LimitSettings {
     pub max_connections_per_address: usize,
 
     /// Networks of proxies whose X-Forwarded-For tells where a client comes from, comma separated; none for none
-    #[arg(long, env = "TRUSTED_PROXIES", value_name = "NETWORKS", default_value = PRIVATE_NETWORKS)]
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "NETWORKS", default_value = LOOPBACK)]
     pub trusted_proxies: String,
 
     /// Seconds within which the head of a request must arrive
