@@ -260,6 +260,7 @@ function useLabels(surface: React.RefObject<HTMLDivElement | null>, t: Words): v
       surface.current?.querySelector('canvas.static')?.setAttribute('aria-hidden', 'true');
       // A button is called what it shows; a group of buttons is none; a dialog has a name.
       surface.current?.querySelector('.reset-zoom-button')?.removeAttribute('aria-label');
+      for (const item of surface.current?.querySelectorAll('.dropdown-menu-item[aria-label]') ?? []) item.removeAttribute('aria-label');
       for (const trigger of surface.current?.querySelectorAll('div[type="button"][aria-haspopup]') ?? []) {
         for (const attribute of ['aria-haspopup', 'aria-expanded', 'aria-controls']) trigger.removeAttribute(attribute);
       }

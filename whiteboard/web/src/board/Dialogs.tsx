@@ -21,6 +21,8 @@ export function Dialog({ title, t, close, wide, children }: { title: string; t: 
   useEffect(() => {
     const element = dialog.current!;
     element.showModal();
+    // The browser would choose the button that closes it.
+    element.querySelector<HTMLElement>('[data-first], form input, form select, input')?.focus();
     const keep = (event: Event) => event.stopPropagation();
     const kinds = ['keydown', 'keyup', 'paste', 'copy', 'cut', 'wheel'];
     for (const kind of kinds) element.addEventListener(kind, keep);
@@ -130,7 +132,7 @@ export function RenameDialog({ session, t, close }: Props) {
       <form className="field" onSubmit={(event) => { event.preventDefault(); rename(); }}>
         <label htmlFor={id}>{t('menu.title')}</label>
         <div className="row">
-          <input id={id} value={title} maxLength={200} autoFocus onChange={(event) => setTitle(event.target.value)} />
+          <input id={id} value={title} maxLength={200} onChange={(event) => setTitle(event.target.value)} />
           <button className="chief">{t('save')}</button>
         </div>
       </form>
@@ -144,10 +146,10 @@ export function ClearDialog({ session, t, close }: Props) {
     close();
   };
   return (
-    <Dialog title={t('menu.clear')} t={t} close={close}>
+    <Dialog title={t('menu.clear').replace(/ …$/, '')} t={t} close={close}>
       <p>{t('clear.sure')}</p>
       <p className="row end">
-        <button type="button" className="plain" onClick={close} autoFocus>{t('cancel')}</button>
+        <button type="button" className="plain" onClick={close} data-first>{t('cancel')}</button>
         <button type="button" className="danger" onClick={clear}>{t('clear.do')}</button>
       </p>
     </Dialog>

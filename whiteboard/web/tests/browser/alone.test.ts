@@ -1,33 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { agree, type Person, sleep, until } from './browser';
+import { accessibility, agree, sleep, until } from './browser';
 import { Stage } from './stage';
 
 const stage = new Stage();
 
-const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
-
-interface Violation {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** The serious faults that axe-core finds, each with the first place. */
-async function accessibility(person: Person): Promise<string[]> {
-  await person.page.evaluate(AXE);
-  const violations = await person.page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    return (await axe.run()).violations;
-  });
-  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-}
-
 describe('the start page', () => {
-  it.each(['light', 'dark'] as const)('leads to drawing with one click, and remembers (%s)', async (colorScheme) => {
-    const ann = await stage.open('/', { colorScheme });
-    await ann.picture(`start-${colorScheme}`);
-    expect(await accessibility(ann)).toEqual([]);
+  it('leads to drawing with one click, and remembers', async () => {
+    const ann = await stage.open('/');
     await ann.page.getByRole('button', { name: 'New board' }).click();
     await ann.saved();
     expect(ann.page.url()).toMatch(/\/b\/[A-Za-z0-9_-]+$/);
@@ -36,7 +15,6 @@ describe('the start page', () => {
     const path = new URL(ann.page.url()).pathname;
     await ann.page.goto(stage.server.url);
     expect(await ann.page.getByRole('listitem').getByRole('link').getAttribute('href')).toBe(path);
-    await ann.picture(`start-visited-${colorScheme}`);
   });
 
   it.each([['de', 'Neues Board'], ['it', 'Nuova lavagna'], ['fr', 'New board']])('speaks %s', async (locale, words) => {
@@ -46,18 +24,6 @@ describe('the start page', () => {
 });
 
 describe('a board', () => {
-  it.each(['light', 'dark'] as const)('has no serious accessibility fault (%s)', async (colorScheme) => {
-    const { id } = await stage.server.board();
-    const ann = await stage.enter(`/b/${id}`, { colorScheme });
-    await ann.shape('r', 400, 300);
-    await agree([ann], 1);
-    expect(await accessibility(ann)).toEqual([]);
-    await ann.picture(`board-${colorScheme}`);
-    await ann.page.getByRole('button', { name: 'Share' }).click();
-    expect(await accessibility(ann)).toEqual([]);
-    await ann.picture(`share-${colorScheme}`);
-  });
-
   it('can be drawn on with the keyboard alone', async () => {
     const { id } = await stage.server.board();
     const ann = await stage.enter(`/b/${id}`);
@@ -66,7 +32,8 @@ describe('a board', () => {
     await keyboard.press('Enter');
     await ann.page.getByRole('button', { name: 'Insert by keyboard' }).focus();
     await keyboard.press('Enter');
-    await ann.page.getByRole('combobox', { name: 'Insert' }).focus();
+    // The dialog's first field has the keyboard.
+    await ann.page.getByRole('combobox', { name: 'Insert' }).waitFor();
     await keyboard.press('r');
     await keyboard.press('Tab');
     await keyboard.type('By keyboard');
@@ -84,6 +51,10 @@ describe('a board', () => {
     const { id } = await stage.server.board();
     const ann = await stage.enter(`/b/${id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
     await ann.picture('phone');
+    const beside = await ann.page.evaluate(() => [...document.querySelectorAll('.App-toolbar :is(label, button), .App-toolbar-content button')]
+      .filter((control) => control.getBoundingClientRect().right > window.innerWidth)
+      .map((control) => control.getAttribute('title')));
+    expect(beside, 'controls beside the screen').toEqual([]);
     await ann.page.getByTestId('toolbar-freedraw').locator('..').tap();
     const session = await ann.cdp();
     const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', x = 0, y = 0) =>

@@ -1,5 +1,5 @@
 /** People in front of browsers: each has a context of its own, so that nothing is shared but the server. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
 import type { Element } from '../../src/sync/element';
 
@@ -156,4 +156,22 @@ export async function agree(people: readonly Person[], count: number, pictures =
     );
   }
   return people[0]!.scene();
+}
+
+const AXE = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** The serious faults that axe-core finds, each with the first place. */
+export async function accessibility(person: Person): Promise<string[]> {
+  await person.page.evaluate(AXE);
+  const violations = await person.page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+    return (await axe.run()).violations;
+  });
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }

@@ -56,7 +56,8 @@ export class Server {
   async run(): Promise<void> {
     const child = spawn(program(), ['serve', '--data', this.data, '--port', String(this.port), '--admin-port', String(this.admin)], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, LOG_LEVEL: 'warn', ...this.settings },
+      // How full the disk of this machine is has nothing to do with the client.
+      env: { ...process.env, LOG_LEVEL: 'warn', DISK_LOW_PERCENT: '100', DISK_FULL_PERCENT: '100', ...this.settings },
     });
     let errors = '';
     child.stderr?.on('data', (text: Buffer) => { errors = (errors + text.toString()).slice(-4000); });
