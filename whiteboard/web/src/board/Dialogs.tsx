@@ -21,8 +21,9 @@ export function Dialog({ title, t, close, wide, children }: { title: string; t: 
   useEffect(() => {
     const element = dialog.current!;
     element.showModal();
-    // The browser would choose the button that closes it.
-    element.querySelector<HTMLElement>('[data-first], form input, form select, input')?.focus();
+    // The browser would choose the button that closes it. On a phone a field would bring the keyboard up, over half of the dialog.
+    const first = matchMedia('(pointer: coarse)').matches ? '[data-first]' : '[data-first], form input, form select, input';
+    element.querySelector<HTMLElement>(first)?.focus();
     const keep = (event: Event) => event.stopPropagation();
     const kinds = ['keydown', 'keyup', 'paste', 'copy', 'cut', 'wheel'];
     for (const kind of kinds) element.addEventListener(kind, keep);
