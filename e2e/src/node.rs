@@ -137,6 +137,12 @@ pub fn delete(cache: &Cache, provider: &Provider) -> anyhow::Result<()> {
         process::read(&remove, Duration::from_mins(2)).context("Deleting the node's container failed")?;
         say("deleted the node");
     }
+    // kind makes the node's /var for Podman as a volume with a label: a gigabyte that does not go with the container.
+    for volume in provider.volumes_labelled(NODE)? {
+        let mut remove = provider.command();
+        remove.args(["volume", "rm", "--force", &volume]);
+        process::read(&remove, Duration::from_mins(2)).context("Deleting the node's volume failed")?;
+    }
     Ok(())
 }
 

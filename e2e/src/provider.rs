@@ -126,6 +126,16 @@ impl Provider {
         Ok(!process::read(&list, QUESTION)?.trim().is_empty())
     }
 
+    /// Volumes with a label of this name, whatever its value.
+    pub fn volumes_labelled(&self, label: &str) -> anyhow::Result<Vec<String>> {
+        if !self.installed() {
+            return Ok(Vec::new());
+        }
+        let mut list = self.command();
+        list.args(["volume", "ls", "--quiet", "--filter"]).arg(format!("label={label}"));
+        Ok(process::read(&list, QUESTION)?.split_whitespace().map(str::to_owned).collect())
+    }
+
     /// The stored images whose repository ends so, as `repository:tag`.
     pub fn images_like(&self, repository: &str) -> anyhow::Result<Vec<String>> {
         let mut list = self.command();
