@@ -39,7 +39,15 @@ describe('two people', () => {
     await bob.undo();
     await agree([ann, bob], 3);
     await ann.undo();
+    await agree([ann, bob], 2);
+    await ann.page.getByRole('button', { name: 'Redo' }).click();
+    await agree([ann, bob], 3);
+    await ann.page.getByRole('button', { name: 'Undo' }).click();
     const rest = await agree([ann, bob], 2);
+    await bob.page.keyboard.press('Control+y');
+    await agree([ann, bob], 3);
+    await bob.undo();
+    await agree([ann, bob], 2);
     expect(rest.map(({ type }) => type).sort()).toEqual(['freedraw', 'rectangle']);
     await bob.tool('e');
     await bob.page.mouse.move(290, 200);
