@@ -12,6 +12,7 @@ use support::native::{address, create};
 use support::socket::{Client, Incoming};
 use support::{PATIENCE, Server, data, verify};
 use tokio::time::timeout;
+use whiteboard::store::reserve;
 use whiteboard_client as native;
 
 /// A library that makes system calls fail when [`Faults::say`] tells it to.
@@ -240,6 +241,55 @@ async fn a_full_disk_refuses_changes_until_there_is_room_and_goes_on_being_read(
     assert_eq!(strokes(server.port).await, acknowledged + 1, "nothing is half-written");
     server.stop();
     verify(&disk.data());
+}
+
+/// A server that ended on a full disk starts on it: what is there can be read and backed up elsewhere, changes are refused,
+/// and drawing goes on once there is room.
+#[tokio::test]
+async fn a_server_starts_on_a_full_disk_for_reading() {
+    let Some(disk) = SmallDisk::mount(24) else { return };
+    let marks = ["--disk-full-percent", "97"];
+    let backups = tempfile::tempdir().unwrap();
+    let kept = disk.data().join(reserve::FILE);
+    let mut acknowledged = 0;
+    for killed in [false, true] {
+        let mut server = Server::start(&disk.data(), &marks);
+        let there_is_a_reserve = async {
+            while !kept.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, there_is_a_reserve).await.expect("room is kept back");
+        let (mut client, _) = Client::join(server.port, "physics").await;
+        assert_eq!(draw(&mut client, acknowledged).await, Fate::Acknowledged);
+        acknowledged += 1;
+        // What a server that ends gives back is taken, too.
+        disk.fill();
+        if killed {
+            server.kill();
+            // As after a restart of a machine that did not keep it.
+            std::fs::remove_file(disk.data().join("whiteboard.db-shm")).unwrap();
+        } else {
+            server.stop();
+        }
+        disk.fill();
+        let mut server = Server::start(&disk.data(), &marks);
+        assert_eq!(strokes(server.port).await, acknowledged);
+        let (mut client, _) = Client::join(server.port, "physics").await;
+        assert_eq!(draw(&mut client, acknowledged).await, Fate::Refused);
+        let data = disk.data();
+        let backup = ["backup", "--from", data.to_str().unwrap(), "--to", backups.path().to_str().unwrap()];
+        let backup = support::whiteboard(&backup).output().unwrap();
+        assert!(backup.status.success(), "{}", support::said(&backup));
+        assert_eq!(strokes(server.port).await, acknowledged, "refused, and nothing of it is there");
+
+        disk.make_room();
+        let drawn = timeout(PATIENCE, async { while draw(&mut client, acknowledged).await != Fate::Acknowledged {} });
+        drawn.await.expect("drawing goes on soon after there is room");
+        acknowledged += 1;
+        server.stop();
+        verify(&disk.data());
+    }
 }
 
 /// Every write to the database fails from one moment to the next, in the middle of drawing.

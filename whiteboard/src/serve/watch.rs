@@ -2,7 +2,7 @@
 
 use crate::limits::space::{Level, Space};
 use crate::metrics::{Metrics, MonthTotal, resident_bytes, threads};
-use crate::store::{Store, StoreError, clock, disk};
+use crate::store::{Store, StoreError, clock, disk, reserve};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +28,18 @@ pub fn look_at_disk(space: &Space, data: &std::path::Path) {
     }
 }
 
-/// Looks at the disk for ever.
+/// Looks at the disk for ever, and keeps some room on it back.
 pub async fn watch_disk(space: Arc<Space>, data: PathBuf) {
     let mut ticks = interval(DISK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         look_at_disk(&space, &data);
+        if !space.is_full()
+            && let Err(error) = reserve::keep(&data)
+        {
+            tracing::debug!("no room could be kept back on the disk: {error}");
+        }
     }
 }
 

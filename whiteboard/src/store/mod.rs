@@ -16,6 +16,7 @@ pub mod maintenance;
 mod purge;
 pub mod reader;
 pub mod registry;
+pub mod reserve;
 pub mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -132,7 +133,14 @@ impl Store {
         on_fatal: impl FnOnce(String) + Send + 'static,
         on_commit: impl Fn(writer::Commit) + Send + 'static,
     ) -> Result<Self, StoreError> {
-        let connection = schema::open(&directory.join(DATABASE))?;
+        let path = directory.join(DATABASE);
+        let connection = schema::open(&path).or_else(|error| {
+            if !reserve::give_up(directory) {
+                return Err(error);
+            }
+            tracing::error!("the disk is full ({error}): the reserve of {} bytes was given up", reserve::BYTES);
+            schema::open(&path)
+        })?;
         Self::on(connection, directory, on_fatal, on_commit)
     }
 
