@@ -34,7 +34,8 @@ impl<E> Default for Pending<E> {
 }
 
 impl<E: Tell> Held<E> {
-    fn bytes(&self) -> usize {
+    /// Bytes of lists, images and elements in it.
+    pub fn bytes(&self) -> usize {
         match self {
             Self::Effects(effects, _) => effects.iter().map(|effect| effect.event.weight()).sum(),
             Self::Joined(_) | Self::Close(..) | Self::Barrier(_) => 0,

@@ -9,6 +9,11 @@ const BYTES: usize = 1 << 20;
 /// A board that leaves memory with more operations than this behind its snapshot gets a new one.
 const ON_LEAVING: u64 = 100;
 
+/// Or with more bytes than this: each of them is read, and understood, whenever the board is opened; what stands in a
+/// snapshot is read only. Of a large board that little is added to, a part as large as this fraction counts instead.
+const BYTES_ON_LEAVING: usize = 64 << 10;
+const PART_ON_LEAVING: usize = 8;
+
 /// What stands behind the newest snapshot of a board.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
@@ -18,9 +23,9 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// A board was loaded with so many operations behind its snapshot.
-    pub(super) fn loaded(operations: u64) -> Self {
-        Self { operations, ..Self::default() }
+    /// A board was loaded with so many operations, of so many bytes, behind its snapshot.
+    pub(super) fn loaded(operations: u64, bytes: usize) -> Self {
+        Self { operations, bytes, ..Self::default() }
     }
 
     /// Operations were recorded; true if it is time for a snapshot.
@@ -37,7 +42,7 @@ impl Behind {
 
     /// Whether a board that leaves memory should leave a snapshot.
     pub(super) fn is_long(&self) -> bool {
-        self.operations > ON_LEAVING
+        self.operations > ON_LEAVING || self.bytes > BYTES_ON_LEAVING.max(self.last_snapshot / PART_ON_LEAVING)
     }
 }
 
@@ -47,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_due_after_many_operations_or_many_bytes() {
-        let mut behind = Behind::loaded(OPERATIONS - 2);
+        let mut behind = Behind::loaded(OPERATIONS - 2, 0);
         assert!(behind.is_long());
         assert!(!behind.recorded(1, 10));
         assert!(behind.recorded(1, 10));
@@ -62,7 +67,16 @@ mod tests {
 
     #[test]
     fn a_short_log_needs_no_snapshot() {
-        assert!(!Behind::loaded(ON_LEAVING).is_long());
-        assert!(Behind::loaded(ON_LEAVING + 1).is_long());
+        for (operations, bytes, long) in
+            [(ON_LEAVING, BYTES_ON_LEAVING, false), (ON_LEAVING + 1, 0, true), (1, BYTES_ON_LEAVING + 1, true)]
+        {
+            assert_eq!(Behind::loaded(operations, bytes).is_long(), long, "{operations}, {bytes}");
+        }
+        let mut behind = Behind::default();
+        behind.snapshot(10 * BYTES_ON_LEAVING);
+        behind.recorded(1, BYTES_ON_LEAVING + 1);
+        assert!(!behind.is_long(), "little beside what the snapshot has");
+        behind.recorded(1, BYTES_ON_LEAVING);
+        assert!(behind.is_long());
     }
 }

@@ -6,7 +6,7 @@ use super::doors::{Doors, Input, Inside, units};
 use super::pending::{Held, Pending};
 use super::snapshots::Behind;
 use super::unwritten::{Rows, Unwritten};
-use crate::board::core::{Act, Closed, Core, Durable, Moment, Opening, Outcome, Refusal, Request};
+use crate::board::core::{Act, Closed, Core, Durable, Moment, Opening, Outcome, Refusal, Request, Tell};
 use crate::store::{Append, BoardName, Committed, Loaded, StoreError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -18,6 +18,9 @@ const HELD_EFFECTS: usize = 4096;
 
 /// Bytes of lists and images in effects that may wait for the disk.
 const HELD_BYTES: usize = 32 << 20;
+
+/// Bytes of an effect that is large: before it is encoded, those who have got what came before it may send that.
+const LARGE: usize = 64 << 10;
 
 /// So late may volatile events leave because other requests come first.
 const LATE: Duration = Duration::from_millis(1);
@@ -62,6 +65,10 @@ pub(super) async fn run<C: Core>(
     room.tick();
     loop {
         while let Some(held) = room.pending.release() {
+            if held.bytes() >= LARGE {
+                // A large board is put into words part by part: what came before may leave meanwhile.
+                tokio::task::yield_now().await;
+            }
             room.release(held);
         }
         if room.failed.is_some() && room.pending.is_settled() {
@@ -184,7 +191,7 @@ impl<C: Core> Room<C> {
         let opening = opening(&shared, &loaded, moment(start));
         Self {
             seq: loaded.seq,
-            behind: Behind::loaded(loaded.behind_snapshot),
+            behind: Behind::loaded(loaded.behind_snapshot, loaded.behind_bytes),
             core: C::open(loaded.state, opening),
             clients: Clients::new(shared.encoder.clone(), shared.ground.metrics.clone()),
             shared,
@@ -327,8 +334,12 @@ impl<C: Core> Room<C> {
             self.seq += records.len() as u64;
             self.unwritten.add(records, self.clients.len(), now);
         }
-        if !effects.is_empty() {
-            self.pending.hold(Held::Effects(effects, self.start.elapsed()));
+        if effects.iter().any(|effect| effect.event.weight() >= LARGE) {
+            for effect in effects {
+                self.pending.hold(Held::Effects(vec![effect], now));
+            }
+        } else if !effects.is_empty() {
+            self.pending.hold(Held::Effects(effects, now));
         }
         for (client, reason) in closes {
             self.pending.hold(Held::Close(client, reason));
@@ -384,7 +395,7 @@ impl<C: Core> Room<C> {
         // What they were to get first is lost: they come back and get the board as it is.
         self.clients.close_newcomers(Closed::Unsaved);
         self.seq = loaded.seq;
-        self.behind = Behind::loaded(loaded.behind_snapshot);
+        self.behind = Behind::loaded(loaded.behind_snapshot, loaded.behind_bytes);
         let opening = opening(&self.shared, &loaded, self.now());
         let outcome = self.core.reload(loaded.state, opening, Refusal::Unsaved.sentence());
         self.take(outcome);

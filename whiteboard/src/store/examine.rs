@@ -70,6 +70,8 @@ impl Visit for Both<'_> {
     fn visit<S: Durable>(self) -> Self::Output {
         let quick = replay::<S>(self.connection, self.board, Start::Snapshot, None)?;
         let whole = replay::<S>(self.connection, self.board, Start::Base, None)?;
+        whole.state.inspect()?;
+        quick.state.inspect()?;
         let same = quick.seq == whole.seq && quick.state.encode() == whole.state.encode();
         Ok(Replays { seq: quick.seq, count: whole.state.count(), same })
     }

@@ -2,7 +2,7 @@
 
 use super::{BoardName, StoreError, clock, registry, schema};
 use crate::board::core::{BoardMeta, Durable, RecordError};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub struct Loaded<S> {
     pub seq: u64,
     /// Operations behind the snapshot it was loaded from.
     pub behind_snapshot: u64,
+    /// Bytes of those.
+    pub behind_bytes: usize,
     /// For how long nothing had been recorded.
     pub idle: Duration,
     pub meta: BoardMeta,
@@ -170,12 +172,12 @@ impl Reader {
             let found = registry::find(connection, name).map_err(StoreError::database(&self.path))?;
             let Some((id, meta)) = found else {
                 let meta = BoardMeta { code: name.code.clone(), ..BoardMeta::default() };
-                return Ok(Loaded { state: S::default(), seq: 0, behind_snapshot: 0, idle: Duration::ZERO, meta });
+                return Ok(Loaded { meta, ..Loaded::default() });
             };
             let replayed = replay(connection, id, Start::Snapshot, None).map_err(self.named(&name.code))?;
             let idle = replayed.time.map_or(Duration::ZERO, clock::since);
-            let Replayed { state, seq, rows, .. } = replayed;
-            Ok(Loaded { state, seq, behind_snapshot: rows, idle, meta })
+            let Replayed { state, seq, rows, bytes, .. } = replayed;
+            Ok(Loaded { state, seq, behind_snapshot: rows, behind_bytes: bytes, idle, meta })
         })
     }
 
@@ -221,6 +223,8 @@ pub(super) struct Replayed<S> {
     pub time: Option<i64>,
     /// Operations that were replayed one by one.
     pub rows: u64,
+    /// Bytes of those.
+    pub bytes: usize,
 }
 
 /// Why a board cannot be replayed.
@@ -232,6 +236,16 @@ pub(super) enum ReplayError {
     Record(#[from] RecordError),
     #[error("the operation behind number {after} is missing")]
     Gap { after: u64 },
+}
+
+/// The text of a board in one of the tables that hold a whole one each. It may be large: it goes straight from the
+/// pages of the file to where it stays.
+fn body(connection: &Connection, table: &str, board: i64) -> rusqlite::Result<String> {
+    let blob = connection.blob_open(MAIN_DB, table, "body", board, true)?;
+    let mut bytes = vec![0; blob.len()];
+    blob.read_at_exact(&mut bytes, 0)?;
+    String::from_utf8(bytes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 
 /// Replays a board up to operation `until` (none: all of it). `until` must not lie before the board's base. Call it
@@ -247,24 +261,22 @@ pub(super) fn replay<S: Durable>(
         .prepare_cached("SELECT seq, time FROM bases WHERE board = ?1")?
         .query_row([board], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let snapshot = match start {
+    let snapshot: Option<u64> = match start {
         Start::Base => None,
         Start::Snapshot => connection
-            .prepare_cached("SELECT seq, body FROM snapshots WHERE board = ?1 AND seq <= ?2")?
-            .query_row(params![board, until], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))
+            .prepare_cached("SELECT seq FROM snapshots WHERE board = ?1 AND seq <= ?2")?
+            .query_row(params![board, until], |row| row.get(0))
             .optional()?,
     };
-    let mut replayed = Replayed { state: S::default(), seq: 0, time: None, rows: 0 };
+    let mut replayed = Replayed { state: S::default(), seq: 0, time: None, rows: 0, bytes: 0 };
     if let Some((seq, time)) = base {
         (replayed.seq, replayed.time) = (seq, Some(time));
-        if snapshot.as_ref().is_none_or(|(newer, _)| *newer <= seq) {
-            let mut statement = connection.prepare_cached("SELECT body FROM bases WHERE board = ?1")?;
-            let body: String = statement.query_row([board], |row| row.get(0))?;
-            replayed.state = S::decode(&body)?;
+        if snapshot.is_none_or(|newer| newer <= seq) {
+            replayed.state = S::take(body(connection, "bases", board)?)?;
         }
     }
-    if let Some((seq, body)) = snapshot.filter(|(seq, _)| *seq > replayed.seq) {
-        replayed.state = S::decode(&body)?;
+    if let Some(seq) = snapshot.filter(|seq| *seq > replayed.seq) {
+        replayed.state = S::take(body(connection, "snapshots", board)?)?;
         replayed.seq = seq;
         let time = connection
             .prepare_cached("SELECT time FROM operations WHERE board = ?1 AND seq = ?2")?
@@ -281,7 +293,9 @@ pub(super) fn replay<S: Durable>(
             return Err(ReplayError::Gap { after: replayed.seq });
         }
         replayed.time = Some(row.get(1)?);
-        replayed.state.replay(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let record = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        replayed.state.replay(record)?;
+        replayed.bytes += record.len();
         replayed.seq += 1;
         replayed.rows += 1;
     }

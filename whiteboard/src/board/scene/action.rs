@@ -161,10 +161,10 @@ impl Act for Action {
         match self {
             Self::Durable(durable) => match &durable.what {
                 What::Change(change) => {
-                    change.elements.iter().map(|element| element.text().len()).sum::<usize>()
+                    change.elements.iter().map(Element::bytes).sum::<usize>()
                         + change.drafts.iter().map(|draft| draft.text.get().len()).sum::<usize>()
                 }
-                What::RestoreTo(restore) => restore.elements.iter().map(|element| element.text().len()).sum(),
+                What::RestoreTo(restore) => restore.elements.iter().map(Element::bytes).sum(),
                 What::Title(title) => title.len(),
                 What::Settings(values) => values.iter().map(|(key, value)| key.len() + value.len()).sum(),
                 What::Undo | What::Redo | What::Clear | What::Lock(_) | What::Quiz(_) => 0,

@@ -3,7 +3,7 @@
 use super::action::{Action, Draft, Grow, Join, Volatile};
 use super::catchup::{Catchup, parts};
 use super::drafts::Drafts;
-use super::event::{BoardFacts, Code, DraftGrew, Event, LimitFacts, Person, Refused, Snapshot, Welcome};
+use super::event::{BoardFacts, Code, DraftGrew, Event, LimitFacts, Person, Refused, Welcome};
 use super::identity::{Role, UserId};
 use super::state::State;
 use super::visibility::Eyes;
@@ -13,9 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod requests;
-
-/// For how long the texts of a snapshot are kept for the next who joins.
-const SNAPSHOT_KEPT: Duration = Duration::from_secs(2);
 
 /// Somebody on the board.
 #[derive(Debug)]
@@ -29,14 +26,6 @@ struct Client {
     /// The connection is being closed because something before was not saved: executing what follows would make the
     /// session's earlier requests look executed.
     cut: bool,
-}
-
-/// The texts of the whole board at an operation.
-#[derive(Debug)]
-struct Kept {
-    seq: u64,
-    parts: Vec<Snapshot>,
-    until: Duration,
 }
 
 /// A board in use.
@@ -53,7 +42,6 @@ pub struct Scene {
     clients: BTreeMap<ClientId, Client>,
     drafts: Drafts,
     catchup: Catchup,
-    kept: Option<Kept>,
 }
 
 impl Client {
@@ -82,7 +70,6 @@ impl Core for Scene {
             clients: BTreeMap::new(),
             drafts: Drafts::default(),
             catchup: Catchup::default(),
-            kept: None,
         }
     }
 
@@ -94,7 +81,7 @@ impl Core for Scene {
         let mut outcome = Outcome::default();
         let Request { client, action, .. } = request;
         match action {
-            Action::Join(join) => self.join(client, join, now, &mut outcome),
+            Action::Join(join) => self.join(client, join, &mut outcome),
             Action::Leave => self.left(client, &mut outcome),
             Action::Durable(asked) => self.durable(client, asked, now, &mut outcome),
             Action::Draft(draft) => self.draft(client, draft, &mut outcome),
@@ -130,13 +117,10 @@ impl Core for Scene {
     }
 
     fn next_tick(&self) -> Option<Duration> {
-        self.kept.as_ref().map(|kept| kept.until)
+        None
     }
 
-    fn tick(&mut self, now: Moment) -> Outcome<Event> {
-        if self.kept.as_ref().is_some_and(|kept| kept.until <= now.run) {
-            self.kept = None;
-        }
+    fn tick(&mut self, _: Moment) -> Outcome<Event> {
         Outcome::default()
     }
 
@@ -150,7 +134,6 @@ impl Core for Scene {
         self.seq = opening.seq;
         self.epoch = opening.epoch;
         self.catchup = Catchup::default();
-        self.kept = None;
         let mut outcome = Outcome::default();
         for (id, client) in &mut self.clients {
             client.cut = true;
@@ -173,7 +156,7 @@ fn code(refusal: Refusal) -> Code {
 }
 
 impl Scene {
-    fn join(&mut self, client: ClientId, join: Join, now: Moment, outcome: &mut Outcome<Event>) {
+    fn join(&mut self, client: ClientId, join: Join, outcome: &mut Outcome<Event>) {
         if self.clients.contains_key(&client) {
             let message = "The board has been joined already; `hello` is said once.";
             return outcome.push(To::One(client), Event::Error(Refused::new(Code::Message, None, message)));
@@ -193,7 +176,7 @@ impl Scene {
                 let events = changes.into_iter().map(Event::Change);
                 outcome.effects.extend(events.map(|event| Effect { to: To::One(client), event }));
             }
-            None => self.snapshot(eyes, &To::One(client), now, outcome),
+            None => self.snapshot(eyes, &To::One(client), outcome),
         }
         if present {
             outcome.push(To::Others(client), Event::Join(person));
@@ -245,18 +228,11 @@ impl Scene {
     }
 
     /// The whole board as somebody sees it.
-    fn snapshot(&mut self, eyes: Eyes, to: &To, now: Moment, outcome: &mut Outcome<Event>) {
-        let all = if self.state.quiz && eyes.role != Role::Teacher {
-            let seen = self.state.elements.iter().filter(|(owner, _)| eyes.see(*owner)).map(|(_, element)| element);
-            parts(self.seq, seen)
-        } else {
-            let until = now.run + SNAPSHOT_KEPT;
-            let seq = self.seq;
-            let fresh = || parts(seq, self.state.elements.iter().map(|(_, element)| element));
-            let parts = self.kept.take().filter(|kept| kept.seq == seq).map_or_else(fresh, |kept| kept.parts);
-            self.kept.insert(Kept { seq, parts, until }).parts.clone()
-        };
-        outcome.effects.extend(all.into_iter().map(|part| Effect { to: to.clone(), event: Event::Snapshot(part) }));
+    fn snapshot(&self, eyes: Eyes, to: &To, outcome: &mut Outcome<Event>) {
+        let filtered = self.state.quiz && eyes.role != Role::Teacher;
+        let seen = self.state.elements.iter().filter(|(owner, _)| !filtered || eyes.see(*owner));
+        let parts = parts(self.seq, seen.map(|(_, element)| element));
+        outcome.effects.extend(parts.into_iter().map(|part| Effect { to: to.clone(), event: Event::Snapshot(part) }));
     }
 
     fn draft(&mut self, client: ClientId, Draft { element, what }: Draft, outcome: &mut Outcome<Event>) {

@@ -69,28 +69,22 @@ impl Catchup {
     }
 }
 
-/// A board as the parts of a snapshot.
+/// A board as the parts of a snapshot. They share the elements with the board; their texts are put together where they
+/// are needed, one part after the other.
 pub fn parts<'a>(seq: u64, elements: impl Iterator<Item = &'a Element>) -> Vec<Snapshot> {
     let mut parts = Vec::new();
-    let mut text = String::from("[");
+    let (mut part, mut bytes) = (Vec::new(), 0);
     for element in elements {
-        if text.len() > 1 {
-            if text.len() + element.text().len() + 2 > PART_BYTES {
-                let full = std::mem::replace(&mut text, String::from("["));
-                parts.push(part(seq, full, true));
-            } else {
-                text.push(',');
-            }
+        let more = element.bytes() + 1;
+        if !part.is_empty() && bytes + more > PART_BYTES {
+            parts.push(Snapshot { seq, elements: std::mem::take(&mut part), more: true });
+            bytes = 0;
         }
-        text.push_str(element.text());
+        bytes += more;
+        part.push(element.clone());
     }
-    parts.push(part(seq, text, false));
+    parts.push(Snapshot { seq, elements: part, more: false });
     parts
-}
-
-fn part(seq: u64, mut text: String, more: bool) -> Snapshot {
-    text.push(']');
-    Snapshot { seq, elements: text.into(), more }
 }
 
 #[cfg(test)]
@@ -157,15 +151,14 @@ mod tests {
         let elements: Vec<_> = (0..10).map(|n| element(&n.to_string(), PART_BYTES / 4)).collect();
         let all = parts(7, elements.iter());
         assert_eq!(all.iter().map(|part| part.more).collect::<Vec<_>>(), [true, true, true, false]);
-        assert!(all.iter().all(|part| part.seq == 7 && part.elements.len() <= PART_BYTES));
-        let mut ids = Vec::new();
         for part in &all {
-            let list: Vec<serde_json::Value> = serde_json::from_str(&part.elements).unwrap();
-            ids.extend(list.iter().map(|element| element["id"].as_str().unwrap().to_owned()));
+            let bytes: usize = part.elements.iter().map(|element| element.text().len()).sum();
+            assert!(part.seq == 7 && bytes <= PART_BYTES, "{bytes}");
         }
-        assert_eq!(ids, elements.iter().map(|element| element.id().to_string()).collect::<Vec<_>>());
+        let whole: Vec<_> = all.iter().flat_map(|part| part.elements.clone()).collect();
+        assert_eq!(whole, elements);
         let empty = parts(1, [].into_iter());
-        assert_eq!((empty.len(), &*empty[0].elements, empty[0].more), (1, "[]", false));
+        assert_eq!((empty.len(), empty[0].elements.len(), empty[0].more), (1, 0, false));
         let large = [element("large", 3 * PART_BYTES), element("b", 0)];
         assert_eq!(parts(1, large.iter()).len(), 2);
     }

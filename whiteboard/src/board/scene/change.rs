@@ -42,7 +42,7 @@ pub fn merge(
             let message = format!("Element {} is not yours to change while the quiz runs.", element.id());
             return Err((Code::Element, message));
         }
-        let bytes = element.text().len();
+        let bytes = element.bytes();
         if bytes > limits.element_bytes {
             let message =
                 format!("Element {} has {bytes} bytes; an element may have {}.", element.id(), limits.element_bytes);
@@ -86,12 +86,11 @@ fn lose(known: &Known, sent: &Element, lost: &mut Edit) {
 
 /// Refuses what would make a board fuller than it may be. What makes it emptier is always welcome.
 pub fn check_room(elements: &Elements, edit: &Edit, limits: &Limits) -> Result<(), (Code, String)> {
-    let live = |id: &str| elements.live(id).map(|element| element.text().len());
+    let live = |id: &str| elements.live(id).map(Element::bytes);
     let gone = edit.elements.iter().map(Element::id).chain(edit.deleted.iter().map(|deleted| &deleted.id));
     let gone: Vec<usize> = gone.filter_map(|id| live(id)).collect();
     let count = elements.count() + edit.elements.len() - gone.len();
-    let bytes = elements.bytes() + edit.elements.iter().map(|element| element.text().len()).sum::<usize>()
-        - gone.iter().sum::<usize>();
+    let bytes = elements.bytes() + edit.elements.iter().map(Element::bytes).sum::<usize>() - gone.iter().sum::<usize>();
     if count > limits.elements && count > elements.count() {
         return Err((
             Code::BoardFull,

@@ -1,12 +1,16 @@
 //! One element of a native board, kept as the text that a client sent.
 //!
-//! The server needs to know of an element what decides a merge: its id, `version`, `versionNonce`, whether it is
-//! deleted, and its `index`. All else comes back byte for byte: unknown keys, 30-digit numbers, lone surrogate halves.
+//! The server needs to know of an element what decides a merge: its id, `version`, `versionNonce`, and whether it is
+//! deleted. All else comes back byte for byte: unknown keys, 30-digit numbers, lone surrogate halves.
+//!
+//! Most elements of a board were on disk when it was opened. Their texts stay together in the one text that was read:
+//! a board of ten thousand elements is opened without looking into each, and without a piece of memory for each.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Characters of an element's id.
@@ -73,9 +77,31 @@ pub struct Element(Arc<Inner>);
 struct Inner {
     id: Arc<str>,
     stamp: Stamp,
-    index: Option<Box<str>>,
     deleted: bool,
-    text: Box<str>,
+    text: Text,
+}
+
+/// Where the text of an element is.
+enum Text {
+    Own(Box<str>),
+    /// In a text that it shares with others; it stays whole for as long as one of them is needed.
+    Shared {
+        whole: Arc<String>,
+        start: u32,
+        length: u32,
+    },
+}
+
+impl Text {
+    fn get(&self) -> &str {
+        match self {
+            Self::Own(text) => text,
+            Self::Shared { whole, start, length } => {
+                let start = *start as usize;
+                &whole[start..start + *length as usize]
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -125,10 +151,23 @@ impl Element {
         Ok(Self(Arc::new(Inner {
             id,
             stamp: Stamp { version: head.version, nonce: head.version_nonce },
-            index: head.index.map(Into::into),
             deleted: head.is_deleted,
-            text: text.into(),
+            text: Text::Own(text.into()),
         })))
+    }
+
+    /// An element that is there, whose text is a range of a larger text, and of which the rest is known already: it
+    /// was an element before it was written there. None if there is no object in that range.
+    pub fn within(whole: &Arc<String>, range: Range<usize>, id: Arc<str>, stamp: Stamp) -> Option<Self> {
+        let text = whole.get(range.clone())?;
+        if !text.starts_with('{') || !text.ends_with('}') {
+            return None;
+        }
+        let text = match (u32::try_from(range.start), u32::try_from(range.len())) {
+            (Ok(start), Ok(length)) => Text::Shared { whole: whole.clone(), start, length },
+            _ => Text::Own(text.into()),
+        };
+        Some(Self(Arc::new(Inner { id, stamp, deleted: false, text })))
     }
 
     pub fn id(&self) -> &Arc<str> {
@@ -147,18 +186,30 @@ impl Element {
         self.0.stamp.nonce
     }
 
-    /// The fractional index that gives the order on the canvas.
-    pub fn index(&self) -> Option<&str> {
-        self.0.index.as_deref()
+    /// The fractional index that gives the order on the canvas. Looked up in the text: not for every day.
+    pub fn index(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Place {
+            index: Option<String>,
+        }
+        serde_json::from_str::<Place>(self.text()).ok()?.index
     }
 
     pub fn is_deleted(&self) -> bool {
         self.0.deleted
     }
 
+    /// Bytes of the text; known without looking at it.
+    pub fn bytes(&self) -> usize {
+        match &self.0.text {
+            Text::Own(text) => text.len(),
+            Text::Shared { length, .. } => *length as usize,
+        }
+    }
+
     /// The JSON text exactly as it was sent.
     pub fn text(&self) -> &str {
-        &self.0.text
+        self.0.text.get()
     }
 
     /// The element as it is told when it is deleted.
@@ -170,7 +221,7 @@ impl Element {
 /// Two elements are equal when their texts are.
 impl PartialEq for Element {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.text == other.0.text
+        Arc::ptr_eq(&self.0, &other.0) || self.text() == other.text()
     }
 }
 
@@ -178,7 +229,7 @@ impl Eq for Element {}
 
 impl fmt::Debug for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        f.write_str(self.text())
     }
 }
 
@@ -222,7 +273,8 @@ mod tests {
         let text = "{ \"id\":\"a\\u0062\",\"x\":1.50e-7, \"big\":123456789012345678901234567890,\"lone\":\"\\ud800\",\n\
                     \"type\":\"freedraw\",\"version\":7,\"versionNonce\":9007199254740991,\"index\":\"a1V\"}";
         let one = element(text);
-        assert_eq!((&**one.id(), one.version(), one.nonce(), one.index()), ("ab", 7, GREATEST, Some("a1V")));
+        assert_eq!((&**one.id(), one.version(), one.nonce()), ("ab", 7, GREATEST));
+        assert_eq!(one.index().as_deref(), Some("a1V"));
         assert!(!one.is_deleted());
         assert_eq!(one.text(), text);
         let mut out = String::new();
@@ -259,6 +311,26 @@ mod tests {
         let id = "é".repeat(64);
         let text = format!(r#"{{"id":"{id}","type":"t","version":1,"versionNonce":0,"index":null}}"#);
         assert_eq!(&**element(&text).id(), id);
+    }
+
+    #[test]
+    fn an_element_may_share_its_text_with_others() {
+        let one = r#"{"id":"é","type":"t","version":1,"versionNonce":2,"index":"a0"}"#;
+        let whole = Arc::new(format!("[{one},7]"));
+        let stamp = Stamp { version: 1, nonce: 2 };
+        let within = |range| Element::within(&whole, range, "é".into(), stamp);
+        let shared = within(1..1 + one.len()).unwrap();
+        assert_eq!((shared.text(), &shared, shared.is_deleted()), (one, &element(one), false));
+        assert_eq!((shared.bytes(), element(one).bytes()), (one.len(), one.len()));
+        assert_eq!((&**shared.id(), shared.stamp(), shared.index().as_deref()), ("é", stamp, Some("a0")));
+        for (range, why) in [
+            (0..one.len(), "begins elsewhere"),
+            (1..one.len(), "ends elsewhere"),
+            (1..9, "ends within a letter"),
+            (whole.len()..whole.len() + 1, "behind the end"),
+        ] {
+            assert!(within(range).is_none(), "{why}");
+        }
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub struct Tombstone {
 #[derive(Clone, Debug)]
 pub enum Life {
     Live(Element),
-    Dead(Tombstone),
+    /// Apart: most are there, and those should not take the room of a tombstone each.
+    Dead(Box<Tombstone>),
 }
 
 /// What a board knows under an id.
@@ -84,6 +85,15 @@ impl Elements {
         self.get(id)?.live()
     }
 
+    /// Elements that are all there, by id; of two with one id the last counts.
+    pub fn of(all: impl IntoIterator<Item = (Owner, Element)>) -> Self {
+        let known =
+            |(owner, element): (Owner, Element)| (element.id().clone(), Known { owner, life: Life::Live(element) });
+        let known: BTreeMap<Arc<str>, Known> = all.into_iter().map(known).collect();
+        let bytes = known.values().filter_map(Known::live).map(Element::bytes).sum();
+        Self { live: known.len(), bytes, known, ..Self::default() }
+    }
+
     /// Elements that are not deleted, by id.
     pub fn iter(&self) -> impl Iterator<Item = (Owner, &Element)> {
         self.known.values().filter_map(|known| Some((known.owner, known.live()?)))
@@ -93,8 +103,8 @@ impl Elements {
     pub fn tombstones(&self) -> impl Iterator<Item = (&Arc<str>, Owner, Tombstone)> {
         self.graves.iter().filter_map(|(order, id)| {
             let known = self.known.get(id)?;
-            match known.life {
-                Life::Dead(tombstone) if tombstone.order == *order => Some((id, known.owner, tombstone)),
+            match &known.life {
+                Life::Dead(tombstone) if tombstone.order == *order => Some((id, known.owner, **tombstone)),
                 _ => None,
             }
         })
@@ -126,7 +136,7 @@ impl Elements {
     pub fn put(&mut self, element: Element, owner: Owner) -> Option<Known> {
         let owner = self.get(element.id()).map_or(owner, |known| known.owner);
         self.live += 1;
-        self.bytes += element.text().len();
+        self.bytes += element.bytes();
         let before = self.known.insert(element.id().clone(), Known { owner, life: Life::Live(element) });
         self.forget_size(before.as_ref());
         before
@@ -138,7 +148,7 @@ impl Elements {
         let order = self.next_order;
         self.next_order += 1;
         self.graves.push_back((order, deleted.id.clone()));
-        let life = Life::Dead(Tombstone { stamp: deleted.stamp, by, at, order });
+        let life = Life::Dead(Box::new(Tombstone { stamp: deleted.stamp, by, at, order }));
         let before = self.known.insert(deleted.id.clone(), Known { owner, life });
         self.forget_size(before.as_ref());
         before
@@ -147,7 +157,7 @@ impl Elements {
     fn forget_size(&mut self, before: Option<&Known>) {
         if let Some(element) = before.and_then(Known::live) {
             self.live -= 1;
-            self.bytes -= element.text().len();
+            self.bytes -= element.bytes();
         }
     }
 
@@ -214,6 +224,18 @@ mod tests {
         all.put(element("b", 102), YOU);
         assert_eq!((all.count(), dead(&all).len()), (2, 0));
         assert_eq!(all.get("b").unwrap().owner, ME);
+    }
+
+    #[test]
+    fn elements_that_come_together_are_counted_like_those_that_come_one_by_one() {
+        let some = [(ME, element("b", 1)), (YOU, element("a", 20)), (ME, element("a", 3))];
+        let mut all = Elements::of(some);
+        let texts: Vec<&str> = all.iter().map(|(_, element)| element.text()).collect();
+        assert_eq!(texts, [element("a", 3).text(), element("b", 1).text()]);
+        assert_eq!((all.count(), all.bytes()), (2, 2 * element("a", 3).text().len()));
+        all.bury(&deleted("a", 4), YOU, YOU.user, 0);
+        assert_eq!((all.count(), all.bytes()), (1, element("b", 1).text().len()));
+        assert_eq!(Elements::of([]).count(), 0);
     }
 
     #[test]

@@ -78,8 +78,7 @@ pub struct LimitFacts {
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub seq: u64,
-    /// A JSON array, written once for all who get it.
-    pub elements: Arc<str>,
+    pub elements: Vec<Element>,
     /// Whether another part follows.
     pub more: bool,
 }
@@ -215,11 +214,11 @@ pub enum Event {
 impl Tell for Event {
     fn weight(&self) -> usize {
         fn texts(elements: &[Element], deleted: &[Deleted]) -> usize {
-            elements.iter().map(|element| element.text().len()).sum::<usize>() + deleted.len() * 48
+            elements.iter().map(Element::bytes).sum::<usize>() + deleted.len() * 48
         }
         match self {
             Self::Welcome(welcome) => welcome.drafts.iter().map(|draft| draft.points.text.len()).sum(),
-            Self::Snapshot(snapshot) => snapshot.elements.len(),
+            Self::Snapshot(snapshot) => texts(&snapshot.elements, &[]) + snapshot.elements.len(),
             Self::Change(changed) => texts(&changed.elements, &changed.deleted),
             Self::Ack(ack) => texts(&ack.elements, &ack.deleted),
             Self::Error(refused) => texts(&refused.elements, &refused.deleted),

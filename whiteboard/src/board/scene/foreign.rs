@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((&line["x"], &line["y"]), (&json!(10), &json!(20)));
         assert_eq!((&line["width"], &line["height"]), (&json!(3.5), &json!(12)));
         assert_eq!((&line["strokeWidth"], &line["strokeColor"]), (&json!(2), &json!("#f00")));
-        assert_eq!(all[0].index(), Some("a0"));
+        assert_eq!(all[0].index().as_deref(), Some("a0"));
     }
 
     #[test]

@@ -129,9 +129,8 @@ impl Operation {
     /// The row of the log.
     pub fn encode(&self) -> String {
         let edit = self.done.edit();
-        let bytes = edit.map_or(0, |edit| {
-            edit.elements.iter().map(|e| e.text().len() + 1).sum::<usize>() + edit.deleted.len() * 48
-        });
+        let bytes =
+            edit.map_or(0, |edit| edit.elements.iter().map(|e| e.bytes() + 1).sum::<usize>() + edit.deleted.len() * 48);
         let mut out = String::with_capacity(192 + bytes);
         // Writing to a String cannot fail.
         let _ = write!(out, "{{\"op\":\"{}\",\"by\":\"{}\"", self.done.name(), self.by.user);

@@ -1,18 +1,25 @@
-//! A whole native board as one JSON text, so that loading does not replay its log from the first stroke.
+//! A whole native board as one text, so that loading does not replay its log from the first stroke.
+//!
+//! The text is a JSON object, and behind it the elements, each as it was sent and after a line feed. What loading needs
+//! to know of an element stands in the object, so that none has to be read: the elements stay in the text, which
+//! becomes the board's memory.
 //!
 //! | key | value |
 //! |---|---|
-//! | `format` | 1 |
+//! | `format` | 2 |
 //! | `owners` | `[user, teacher]` of all who own something |
-//! | `elements` | `[place in owners, element]`, by id |
+//! | `elements` | `[place in owners, id, version, versionNonce, bytes]`, by id |
 //! | `deleted` | `[id, version, versionNonce, place in owners, deleted by, at]`, in the order of deletion |
 //! | `sessions` | `[user, session, last request]`, the newest last |
 //! | `steps` | `[user, [steps to undo], [steps to redo]]`, a step being `[order, gesture, [parts]]`, a gesture `null` or `[session, number]` |
 //! | `next` | the order of the next step |
 //! | `locked`, `quiz`, `title`, `settings` | as in the log |
 //!
-//! A part is `["=", id]` (made, and still as it is among `elements`), `["+", element]` (made), `["-", element]` (deleted) or
-//! `["~", id, [[key, [before], [after]], …]]` (changed; an empty list: the key was not there).
+//! A part is a number (made, and still as it is in that place of `elements`), `["+", element]` (made), `["-", element]`
+//! (deleted) or `["~", id, [[key, [before], [after]], …]]` (changed; an empty list: the key was not there).
+//!
+//! Format 1 is read, too: there `elements` holds `[place in owners, element]`, nothing stands behind the object, and
+//! `["=", id]` stands for the number.
 
 use super::element::{Deleted, Element, ElementError, GREATEST, Stamp};
 use super::elements::{Elements, Owner};
@@ -25,20 +32,22 @@ use super::step::{Key, Part};
 use super::undo::{Gesture, Stack, Stacks, Step};
 use crate::board::core::RecordError;
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
+/// The object; `E` is how it lists elements.
 #[derive(Deserialize)]
-struct Text<'a> {
+#[serde(bound(deserialize = "E: Deserialize<'de>"))]
+struct Text<'a, E> {
     format: u32,
     owners: Vec<(UserId, bool)>,
-    #[serde(borrow)]
-    elements: Vec<(usize, &'a RawValue)>,
+    elements: Vec<E>,
     #[serde(borrow)]
     deleted: Vec<(Cow<'a, str>, u64, u64, usize, UserId, i64)>,
     #[serde(borrow)]
@@ -56,8 +65,48 @@ struct Text<'a> {
     settings: &'a RawValue,
 }
 
+/// An element in format 1.
 #[derive(Deserialize)]
-struct StepText<'a>(u64, Option<(String, u64)>, #[serde(borrow)] Vec<Vec<&'a RawValue>>);
+struct Whole<'a>(usize, #[serde(borrow)] &'a RawValue);
+
+/// An element whose text stands behind the object.
+#[derive(Deserialize)]
+struct Head<'a>(usize, #[serde(borrow)] Cow<'a, str>, u64, u64, usize);
+
+#[derive(Deserialize)]
+struct StepText<'a>(u64, Option<(String, u64)>, #[serde(borrow)] Vec<PartText<'a>>);
+
+enum PartText<'a> {
+    /// Made, and still as it is in this place.
+    Place(usize),
+    Other(Vec<&'a RawValue>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for PartText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = PartText<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a place or a list")
+            }
+
+            fn visit_u64<E: de::Error>(self, place: u64) -> Result<Self::Value, E> {
+                usize::try_from(place).map(PartText::Place).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(PartText::Other(list))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
 
 /// Writes items with commas between.
 fn write_list<T>(items: impl IntoIterator<Item = T>, out: &mut String, mut write: impl FnMut(T, &mut String)) {
@@ -79,15 +128,18 @@ pub fn encode(state: &State) -> String {
     owners.sort_unstable();
     owners.dedup();
     let place = |owner: Owner| owners.binary_search(&owner).unwrap_or_default();
+    let all: Vec<&Element> = elements.iter().map(|(_, element)| element).collect();
     // Writing to a String cannot fail, here and below.
-    let mut out = String::with_capacity(elements.bytes() + elements.bytes() / 4 + 1024);
+    let mut out = String::with_capacity(elements.bytes() + elements.count() * 96 + 1024);
     let _ = write!(out, "{{\"format\":{FORMAT},\"owners\":");
     write_list(&owners, &mut out, |owner, out| {
         let _ = write!(out, "[\"{}\",{}]", owner.user, owner.teacher);
     });
     out.push_str(",\"elements\":");
     write_list(elements.iter(), &mut out, |(owner, element), out| {
-        let _ = write!(out, "[{},{}]", place(owner), element.text());
+        let _ = write!(out, "[{},", place(owner));
+        write_string(element.id(), out);
+        let _ = write!(out, ",{},{},{}]", element.version(), element.nonce(), element.bytes());
     });
     out.push_str(",\"deleted\":");
     write_list(elements.tombstones(), &mut out, |(id, owner, grave), out| {
@@ -105,9 +157,9 @@ pub fn encode(state: &State) -> String {
     out.push_str(",\"steps\":");
     write_list(state.stacks.users(), &mut out, |(user, stack), out| {
         let _ = write!(out, "[\"{user}\",");
-        write_list(&stack.undo, out, |step, out| write_step(step, elements, out));
+        write_list(&stack.undo, out, |step, out| write_step(step, &all, out));
         out.push(',');
-        write_list(&stack.redo, out, |step, out| write_step(step, elements, out));
+        write_list(&stack.redo, out, |step, out| write_step(step, &all, out));
         out.push(']');
     });
     let _ = write!(out, ",\"next\":{}", state.stacks.next_order());
@@ -123,10 +175,14 @@ pub fn encode(state: &State) -> String {
     let pairs: Vec<_> = state.settings.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     write_pairs(&pairs, &mut out);
     out.push('}');
+    for element in all {
+        out.push('\n');
+        out.push_str(element.text());
+    }
     out
 }
 
-fn write_step(step: &Step, elements: &Elements, out: &mut String) {
+fn write_step(step: &Step, all: &[&Element], out: &mut String) {
     let _ = write!(out, "[{},", step.order);
     match &step.gesture {
         Some(gesture) => {
@@ -136,17 +192,19 @@ fn write_step(step: &Step, elements: &Elements, out: &mut String) {
         }
         None => out.push_str("null,"),
     }
-    write_list(&step.parts, out, |part, out| write_part(part, elements, out));
+    write_list(&step.parts, out, |part, out| write_part(part, all, out));
     out.push(']');
 }
 
-fn write_part(part: &Part, elements: &Elements, out: &mut String) {
+/// `all`: the elements that are there, by id.
+fn write_part(part: &Part, all: &[&Element], out: &mut String) {
     match part {
-        Part::Created(element) if elements.live(element.id()) == Some(element) => {
-            out.push_str("[\"=\",");
-            write_string(element.id(), out);
-        }
         Part::Created(element) => {
+            let place = all.binary_search_by(|one| one.id().cmp(element.id()));
+            if let Some(place) = place.ok().filter(|place| all[*place] == element) {
+                let _ = write!(out, "{place}");
+                return;
+            }
             let _ = write!(out, "[\"+\",{}", element.text());
         }
         Part::Deleted(element) => {
@@ -177,12 +235,37 @@ fn no_element(error: ElementError) -> RecordError {
     misfit(error.to_string())
 }
 
-/// Reads a board from its text.
-pub fn decode(text: &str) -> Result<State, RecordError> {
-    let text: Text<'_> = serde_json::from_str(text)?;
+/// Reads a board from its text, which stays in memory for as long as one of its elements does.
+pub fn decode(text: String) -> Result<State, RecordError> {
+    if text.starts_with("{\"format\":1,") {
+        let text: Text<'_, Whole<'_>> = serde_json::from_str(&text)?;
+        let element = |Whole(place, element): &Whole<'_>| Ok((*place, Element::parse(element).map_err(no_element)?));
+        let elements = text.elements.iter().map(element).collect::<Result<_, RecordError>>()?;
+        return build(text, elements);
+    }
+    let whole = Arc::new(text);
+    let mut object = serde_json::Deserializer::from_str(&whole).into_iter::<Text<'_, Head<'_>>>();
+    let text = object.next().ok_or_else(|| misfit("a board's text is empty"))??;
     if text.format != FORMAT {
         return Err(misfit(format!("a board is written in format {}, this server reads {FORMAT}", text.format)));
     }
+    let mut end = object.byte_offset();
+    let elements = text.elements.iter().map(|Head(place, id, version, nonce, bytes)| {
+        let stamp = Stamp { version: *version, nonce: *nonce };
+        let start = end + 1;
+        end = start.saturating_add(*bytes);
+        let element = Element::within(&whole, start..end, (&**id).into(), stamp).filter(|_| stamp.is_sound());
+        Ok((*place, element.ok_or_else(|| misfit(format!("the text of element {id} is not where it should be")))?))
+    });
+    let elements = elements.collect::<Result<_, RecordError>>()?;
+    if end != whole.len() {
+        return Err(misfit("a board's text has not as many bytes as it says"));
+    }
+    build(text, elements)
+}
+
+/// A board from what its text says, `elements` with their places in `owners`.
+fn build<E>(text: Text<'_, E>, elements: Vec<(usize, Element)>) -> Result<State, RecordError> {
     if text.next > GREATEST {
         return Err(misfit("the steps to undo are numbered out of range"));
     }
@@ -193,11 +276,16 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
         let (user, teacher) = text.owners.get(place).ok_or_else(|| misfit(format!("owner {place} is missing")))?;
         Ok::<_, RecordError>(Owner { user: *user, teacher: *teacher })
     };
-    let mut elements = Elements::default();
+    let all: Vec<(Owner, Element)> = elements
+        .into_iter()
+        .map(|(place, element)| Ok((owner(place)?, element)))
+        .collect::<Result<_, RecordError>>()?;
+    let mut users = BTreeMap::new();
+    let mut elements = Elements::of(all.iter().cloned());
     elements.set_forgotten(text.forgotten);
-    for (place, element) in text.elements {
-        let element = Element::parse(element).map_err(no_element)?;
-        elements.put(element, owner(place)?);
+    for (user, undo, redo) in text.steps {
+        let stack = Stack { undo: read_steps(undo, &all, &elements)?, redo: read_steps(redo, &all, &elements)? };
+        users.insert(user, stack);
     }
     for (id, version, nonce, place, by, at) in text.deleted {
         let deleted = Deleted { id: id.into(), stamp: Stamp { version, nonce } };
@@ -210,11 +298,6 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
     for (user, session, id) in text.sessions {
         sessions.executed(user, &session.into(), id);
     }
-    let mut users = BTreeMap::new();
-    for (user, undo, redo) in text.steps {
-        let stack = Stack { undo: read_steps(undo, &elements)?, redo: read_steps(redo, &elements)? };
-        users.insert(user, stack);
-    }
     Ok(State {
         elements,
         stacks: Stacks::from_parts(users, text.next),
@@ -226,10 +309,21 @@ pub fn decode(text: &str) -> Result<State, RecordError> {
     })
 }
 
-fn read_steps(steps: Vec<StepText<'_>>, elements: &Elements) -> Result<VecDeque<Step>, RecordError> {
+fn read_steps(
+    steps: Vec<StepText<'_>>,
+    all: &[(Owner, Element)],
+    elements: &Elements,
+) -> Result<VecDeque<Step>, RecordError> {
     let read = |StepText(order, gesture, parts): StepText<'_>| {
         let gesture = gesture.map(|(session, number)| Gesture { session: session.into(), number });
-        let parts = parts.iter().map(|part| read_part(part, elements)).collect::<Result<_, _>>()?;
+        let part = |part: &PartText<'_>| match part {
+            PartText::Place(place) => match all.get(*place) {
+                Some((_, element)) => Ok(Part::Created(element.clone())),
+                None => Err(misfit(format!("element {place} is missing"))),
+            },
+            PartText::Other(part) => read_part(part, elements),
+        };
+        let parts = parts.iter().map(part).collect::<Result<_, _>>()?;
         Ok(Step { gesture, parts, order })
     };
     steps.into_iter().map(read).collect()
@@ -261,86 +355,4 @@ fn read_part(part: &[&RawValue], elements: &Elements) -> Result<Part, RecordErro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::board::scene::operation::{Done, Edit, Operation, Pairs};
-
-    fn element(id: &str, version: u64, x: &str) -> Element {
-        let text = format!(r#"{{"id":"{id}","type":"t","version":{version},"versionNonce":3,"x":{x}}}"#);
-        Element::from_text(&text).unwrap()
-    }
-
-    fn apply(state: &mut State, user: u64, done: Done) {
-        let by = Owner { user: UserId(user), teacher: user == 9 };
-        let id = state.last(by.user, &"tab\"".into()) + 1;
-        state.apply(&Operation { by, session: "tab\"".into(), id, at: 1000, done }).unwrap();
-    }
-
-    fn put(id: &str, version: u64, x: &str) -> Done {
-        Done::Change { gesture: Some(4), edit: Edit { elements: vec![element(id, version, x)], deleted: vec![] } }
-    }
-
-    fn board() -> State {
-        let mut state = State::default();
-        apply(&mut state, 1, put("a", 1, "123456789012345678901234567890"));
-        apply(&mut state, 9, put("b", 1, "1.50"));
-        apply(&mut state, 9, put("a", 2, "\"\\ud800\""));
-        let deleted = vec![Deleted { id: "b".into(), stamp: Stamp { version: 2, nonce: 1 } }];
-        apply(&mut state, 1, Done::Change { gesture: None, edit: Edit { elements: vec![], deleted } });
-        let edit = Edit { elements: vec![element("b", 3, "1.50")], deleted: vec![] };
-        apply(&mut state, 1, Done::Undo { popped: 1, edit });
-        apply(&mut state, 1, put("c", 7, "{}"));
-        let deleted = vec![Deleted { id: "c".into(), stamp: Stamp { version: 8, nonce: 1 } }];
-        apply(&mut state, 9, Done::Change { gesture: None, edit: Edit { elements: vec![], deleted } });
-        apply(&mut state, 9, Done::Lock(true));
-        apply(&mut state, 9, Done::Title("T\"".into()));
-        let pairs: Pairs = vec![("z".into(), "[1, 2]".into()), ("a".into(), "1.0".into())];
-        apply(&mut state, 9, Done::Settings(pairs));
-        state
-    }
-
-    #[test]
-    fn a_board_comes_back_from_its_text() {
-        let state = board();
-        let text = encode(&state);
-        serde_json::from_str::<serde::de::IgnoredAny>(&text).unwrap();
-        let back = decode(&text).unwrap();
-        assert_eq!(encode(&back), text);
-        assert_eq!(back.stacks, state.stacks);
-        assert_eq!((back.elements.count(), back.elements.bytes()), (2, state.elements.bytes()));
-        assert_eq!(back.live(), state.live());
-        assert!(text.contains(r#"["=","b"]"#) || text.contains(r#"["~","a",[["x",["#), "{text}");
-        let empty = encode(&State::default());
-        assert_eq!(encode(&decode(&empty).unwrap()), empty);
-    }
-
-    #[test]
-    fn a_board_that_came_back_goes_on_like_the_first() {
-        let (mut one, mut other) = (board(), decode(&encode(&board())).unwrap());
-        for state in [&mut one, &mut other] {
-            apply(state, 9, put("a", 3, "0"));
-            apply(state, 9, Done::Clear { nonce: 4 });
-            apply(state, 1, Done::Quiz(true));
-        }
-        assert_eq!(encode(&one), encode(&other));
-    }
-
-    #[test]
-    fn what_is_no_board_is_refused() {
-        let good = encode(&board());
-        for (from, to, sentence) in [
-            ("{\"format\":1", "{\"format\":2", "in format 2, this server reads 1"),
-            ("{\"format\":1", "", "not readable"),
-            ("\"elements\":[[0,", "\"elements\":[[7,", "owner 7 is missing"),
-            ("[\"+\",", "[\"?\",", "not understood"),
-            ("\"versionNonce\":3", "\"versionNonce\":-3", "not understood"),
-            ("[\"c\",8,", "[\"c\",0,", "c has a stamp out of range"),
-            ("\"next\":", "\"next\":9007199254740992", "numbered out of range"),
-            ("\"locked\"", "\"forgotten\":9007199254740992,\"locked\"", "forgotten deletion is out of range"),
-        ] {
-            assert!(good.contains(from), "{from} is not in {good}");
-            let error = decode(&good.replacen(from, to, 1)).unwrap_err().to_string();
-            assert!(error.contains(sentence), "{from}: {error}");
-        }
-    }
-}
+mod tests;

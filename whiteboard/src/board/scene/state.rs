@@ -182,7 +182,21 @@ impl Durable for State {
     }
 
     fn decode(text: &str) -> Result<Self, RecordError> {
+        snapshot::decode(text.to_owned())
+    }
+
+    fn take(text: String) -> Result<Self, RecordError> {
         snapshot::decode(text)
+    }
+
+    fn inspect(&self) -> Result<(), RecordError> {
+        for (_, element) in self.elements.iter() {
+            let read = Element::from_text(element.text()).map_err(|error| RecordError::Misfit(error.to_string()))?;
+            if (read.id(), read.stamp(), read.is_deleted()) != (element.id(), element.stamp(), false) {
+                return Err(RecordError::Misfit(format!("element {} is another than its text says", element.id())));
+            }
+        }
+        Ok(())
     }
 
     fn count(&self) -> u64 {

@@ -117,7 +117,7 @@ impl Part {
     /// Bytes that this keeps in memory, about.
     pub fn weight(&self) -> usize {
         let texts = match self {
-            Self::Created(element) | Self::Deleted(element) => element.text().len(),
+            Self::Created(element) | Self::Deleted(element) => element.bytes(),
             Self::Modified { keys, .. } => keys.iter().map(Key::weight).sum(),
         };
         texts + 64

@@ -54,8 +54,10 @@ pub fn drawing(api: &Api, name: &BoardName, when: When) -> Result<Drawing, Refus
         _ => {
             let past = reader.past::<State>(name, when)?;
             let mut elements = past.state.live();
-            let place = |element: &Element| (element.index().is_none(), element.index().map(str::to_owned));
-            elements.sort_by_cached_key(|element| (place(element), element.id().clone()));
+            elements.sort_by_cached_key(|element| {
+                let index = element.index();
+                (index.is_none(), index, element.id().clone())
+            });
             Ok(Drawing { seq: past.seq, elements, look: past.state.settings, quiz: past.state.quiz })
         }
     }

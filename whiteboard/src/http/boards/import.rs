@@ -100,7 +100,7 @@ async fn read(api: &Api, body: Bytes, board: Option<BoardName>) -> Result<Scene,
             Some(name) => api.store.reader.past::<State>(name, When::Now)?.state,
             None => State::default(),
         };
-        let highest = state.live().iter().filter_map(|element| element.index().map(str::to_owned)).max();
+        let highest = state.live().iter().filter_map(Element::index).max();
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| Refused::internal(&error))?;
         let limits = exchange::Limits {

@@ -112,7 +112,9 @@ pub fn write(event: &Event, limits: Limits, out: &mut String) {
     match event {
         Event::Welcome(welcome) => write_welcome(welcome, limits, out),
         Event::Snapshot(Snapshot { seq, elements, more }) => {
-            Writer::message(out, "snapshot").plain("seq", seq).plain("elements", elements).plain("more", more).end();
+            let mut writer = Writer::message(out, "snapshot");
+            write_elements(elements, writer.plain("seq", seq).key("elements").out);
+            writer.plain("more", more).end();
         }
         Event::Change(changed) => {
             let Changed { seq, by, elements, deleted } = &**changed;
@@ -291,8 +293,12 @@ mod tests {
         let refused = Refused { retry: Some(50), ..Refused::new(Code::Locked, Some(5), "Locked.") };
         for (event, expected) in [
             (
-                Event::Snapshot(Snapshot { seq: 3, elements: "[1e21]".into(), more: true }),
-                r#"{"t":"snapshot","seq":3,"elements":[1e21],"more":true}"#.to_owned(),
+                Event::Snapshot(Snapshot { seq: 3, elements: vec![element(), element()], more: true }),
+                format!(r#"{{"t":"snapshot","seq":3,"elements":[{ELEMENT},{ELEMENT}],"more":true}}"#),
+            ),
+            (
+                Event::Snapshot(Snapshot { seq: 0, elements: vec![], more: false }),
+                r#"{"t":"snapshot","seq":0,"elements":[],"more":false}"#.to_owned(),
             ),
             (
                 changed(vec![element(), element()], vec![]),

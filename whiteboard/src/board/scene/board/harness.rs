@@ -141,15 +141,12 @@ impl Room {
         if !state.quiz {
             return;
         }
-        let listed = |text: &str| {
-            let list: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).unwrap();
-            list.into_iter().map(|raw| Element::parse(raw).unwrap().id().to_string()).collect::<Vec<_>>()
-        };
+        let listed = |all: &[Element]| all.iter().map(|element| element.id().to_string()).collect::<Vec<_>>();
         let ids = match &effect.event {
             Event::Change(changed) => ids(changed),
             Event::Snapshot(part) => listed(&part.elements),
-            Event::Ack(ack) => ack.elements.iter().map(|element| element.id().to_string()).collect(),
-            Event::Error(refused) => refused.elements.iter().map(|element| element.id().to_string()).collect(),
+            Event::Ack(ack) => listed(&ack.elements),
+            Event::Error(refused) => listed(&refused.elements),
             _ => return,
         };
         for client in self.receivers(&effect.to) {

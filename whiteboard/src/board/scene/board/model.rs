@@ -6,7 +6,6 @@ use crate::board::scene::action::{Change, Join, RestoreTo, Since, What};
 use crate::board::scene::element::{Deleted, Element, Stamp};
 use crate::board::scene::event::Event;
 use crate::board::scene::identity::{Role, UserId};
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -199,9 +198,7 @@ impl Model {
                 self.incoming = Some(Board::new());
             }
             Event::Snapshot(part) => {
-                let list: Vec<&RawValue> = serde_json::from_str(&part.elements).unwrap();
-                let elements: Vec<_> = list.into_iter().map(|raw| Element::parse(raw).unwrap()).collect();
-                merge_all(self.board(), &elements, &[]);
+                merge_all(self.board(), &part.elements, &[]);
                 self.reached(part.seq);
                 if !part.more {
                     self.acknowledged = self.incoming.take();

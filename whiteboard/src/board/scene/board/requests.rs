@@ -103,9 +103,9 @@ impl Scene {
                         self.drafts.remove(id, element);
                     }
                     self.acknowledge(id, asked.id, lost, outcome);
-                    self.tell(&operation, applied, Some(id), now, outcome);
+                    self.tell(&operation, applied, Some(id), outcome);
                 } else {
-                    self.tell(&operation, applied, None, now, outcome);
+                    self.tell(&operation, applied, None, outcome);
                     self.acknowledge(id, asked.id, lost, outcome);
                 }
             }
@@ -253,21 +253,14 @@ impl Scene {
     }
 
     /// Tells everybody, but for one, what an operation changed, and notes it for those who come back.
-    fn tell(
-        &mut self,
-        operation: &Operation,
-        applied: Applied,
-        but: Option<ClientId>,
-        now: Moment,
-        outcome: &mut Outcome<Event>,
-    ) {
+    fn tell(&mut self, operation: &Operation, applied: Applied, but: Option<ClientId>, outcome: &mut Outcome<Event>) {
         let (seq, by) = (self.seq, operation.by.user);
         let event = match &operation.done {
             Done::Lock(on) => Event::Lock { seq, by, on: *on },
             Done::Quiz(on) => {
                 self.catchup.push(Recent::Quiz);
                 outcome.push(To::All, Event::Quiz { seq, by, on: *on });
-                return self.show_anew(*on, now, outcome);
+                return self.show_anew(*on, outcome);
             }
             Done::Title(title) => Event::Title { seq, by, title: title.clone() },
             Done::Settings(_) => Event::Settings { seq, by, values: self.settings() },
@@ -300,7 +293,7 @@ impl Scene {
     }
 
     /// A quiz has begun or ended: whoever does not see everything during it gets the board anew.
-    fn show_anew(&mut self, begins: bool, now: Moment, outcome: &mut Outcome<Event>) {
+    fn show_anew(&mut self, begins: bool, outcome: &mut Outcome<Event>) {
         let reason = if begins { "A quiz began." } else { "The quiz ended." };
         let owning: std::collections::BTreeSet<_> = self.state.elements.iter().map(|(owner, _)| owner.user).collect();
         // Those who see the same get the same texts.
@@ -312,7 +305,7 @@ impl Scene {
         for (eyes, clients) in groups.into_values() {
             let to = To::Only(clients.into());
             outcome.push(to.clone(), Event::Reset { reason: reason.into() });
-            self.snapshot(eyes, &to, now, outcome);
+            self.snapshot(eyes, &to, outcome);
         }
     }
 }
