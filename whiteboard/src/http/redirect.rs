@@ -8,7 +8,9 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 /// did not come through the proxy: probes and neighbours are served.
 pub fn target(proto: Option<&str>, host: Option<&str>, path_and_query: &str) -> Option<String> {
     let proto = proto?.split(',').next().unwrap_or("").trim().to_ascii_lowercase();
-    if !matches!(proto.as_str(), "http" | "ws") || path_and_query.starts_with(CHALLENGES) {
+    // What is no path (`OPTIONS *`) would change the name of the host.
+    let is_path = path_and_query.starts_with('/') && !path_and_query.starts_with(CHALLENGES);
+    if !matches!(proto.as_str(), "http" | "ws") || !is_path {
         return None;
     }
     let host = host?;
@@ -40,6 +42,7 @@ mod tests {
             (Some("http"), Some("[::1]"), "/", Some("https://[::1]/")),
             (Some("http"), Some("a.example"), "/.well-known/acme-challenge/x", None),
             (Some("http"), Some("a.example"), "/.well-known/other", Some("https://a.example/.well-known/other")),
+            (Some("http"), Some("a.example"), "*", None),
             (Some("http"), None, "/", None),
             (Some("http"), Some("evil.example/x@a"), "/", None),
             (Some("http"), Some(""), "/", None),

@@ -48,6 +48,9 @@ pub const MOST_ELEMENTS: usize = 50_000;
 /// More strokes and points than this, of all elements together, are not drawn.
 pub const MOST_STROKES: usize = 2_000_000;
 
+/// More pixels of lines than this, of all elements together and at the size wanted, are not painted.
+pub const MOST_LENGTH: usize = 100_000_000;
+
 /// How a drawing is rendered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -85,6 +88,8 @@ pub enum RenderError {
     Elements { limit: usize },
     #[error("The drawing has more than {limit} strokes and points. Export it as .excalidraw, or clear parts of it.")]
     Strokes { limit: usize },
+    #[error("The drawing has more than {limit} pixels of lines at this size. Try a smaller scale, or .excalidraw.")]
+    Length { limit: usize },
     #[error("The drawing could not be drawn within {seconds} seconds. Try a smaller scale, or .excalidraw.")]
     Time { seconds: u64 },
     #[error("The drawing has a size that no picture can have. Delete what lies far outside and try again.")]

@@ -5,7 +5,7 @@ use super::harmless::is_harmless;
 use super::image::{Format, Image};
 use super::scene::{Placed, Scene};
 use super::svg::{Letters, Writer};
-use super::{Options, RenderError};
+use super::{MOST_LENGTH, Options, RenderError};
 use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Tree};
 use std::collections::BTreeSet;
@@ -15,6 +15,9 @@ const PIECE: usize = 128 << 10;
 
 /// So many elements are painted at once, for the same reason.
 const PIECE_ELEMENTS: usize = 100;
+
+/// So many pixels of lines are painted at once, likewise.
+const PIECE_LENGTH: f64 = 10e6;
 
 /// Images with more pixels than this are not decoded; a box stands in their place.
 const MOST_IMAGE_PIXELS: u64 = 40_000_000;
@@ -32,10 +35,15 @@ pub fn paint<'f>(
     pixmap.fill(Color::from_rgba8(red, green, blue, alpha));
     let paintable = |file: &str| files(file).filter(is_paintable);
     let mut writer = Writer::new(scene, &paintable, options.dark, Letters::Outlines, clock);
-    let mut piece = Piece::default();
+    let (mut piece, mut painted) = (Piece::default(), 0.0);
     for placed in &scene.placed {
         piece.add(placed, &mut writer)?;
-        if piece.body.len() >= PIECE || piece.elements >= PIECE_ELEMENTS {
+        let length = writer.length * scale;
+        if length > MOST_LENGTH as f64 {
+            return Err(RenderError::Length { limit: MOST_LENGTH });
+        }
+        if piece.body.len() >= PIECE || piece.elements >= PIECE_ELEMENTS || length - painted >= PIECE_LENGTH {
+            painted = length;
             piece.paint(&mut writer, scale, &mut pixmap)?;
             clock.check()?;
         }

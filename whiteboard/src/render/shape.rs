@@ -4,7 +4,7 @@ use super::arrowhead;
 use super::colour::Colour;
 use super::element::{Element, Freedraw, Kind, StrokeStyle};
 use super::geometry::{Point, at};
-use super::rough::{self, FillStyle, Op, Options, Sketch, simplify};
+use super::rough::{self, FillStyle, Op, Options, Purpose, Sketch, simplify};
 
 /// A sketch and the colours it is drawn with.
 #[derive(Debug)]
@@ -15,6 +15,14 @@ pub struct Part {
     pub stroke_width: f64,
     pub fill_weight: f64,
     pub dash: Option<[f64; 2]>,
+}
+
+impl Part {
+    /// How many dashes the lines have, about.
+    pub fn dashes(&self) -> usize {
+        let outlines = self.sketch.sets.iter().filter(|set| set.purpose == Purpose::Outline);
+        self.dash.map_or(0, |[on, off]| outlines.map(|set| (rough::length(&set.ops) / (on + off)) as usize).sum())
+    }
 }
 
 /// The greatest number of dashes of one line; longer lines are drawn whole.

@@ -7,7 +7,7 @@ use super::freehand;
 use super::geometry::{Bounds, Point, at};
 use super::image::{Format, Image};
 use super::number::{escaped, push, push_cut, six, two};
-use super::rough::{Op, Purpose};
+use super::rough::{self, Op, Purpose};
 use super::scene::{Placed, Scene};
 use super::shape::{Part, parts};
 use super::subset::subset;
@@ -23,6 +23,9 @@ const DARK_FILTER: &str = "invert(93%) hue-rotate(180deg)";
 
 /// Letters of one text that are painted; outlines take some hundred times the memory of letters.
 const MOST_LETTERS: usize = 50_000;
+
+/// How long the outline of a letter is, about, as a share of the text's size.
+const LETTER_LENGTH: f64 = 4.0;
 
 /// How texts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Writer<'s, 'f> {
     pub images: BTreeMap<String, Met<'f>>,
     /// Strokes and points written so far.
     strokes: usize,
+    /// How long the lines are that were written so far, in pixels of the drawing.
+    pub length: f64,
     /// Characters met so far.
     characters: BTreeMap<Typeface, BTreeSet<char>>,
 }
@@ -75,6 +80,7 @@ impl<'s, 'f> Writer<'s, 'f> {
             next_id: 0,
             images: BTreeMap::new(),
             strokes: 0,
+            length: 0.0,
             characters: BTreeMap::new(),
         }
     }
@@ -165,11 +171,14 @@ impl<'s, 'f> Writer<'s, 'f> {
         let board = self.scene.board;
         let board = if board.is_transparent() { Colour::parse("#ffffff").unwrap_or(board) } else { board };
         for part in parts(element, board) {
-            self.strokes += part.sketch.sets.iter().map(|set| set.ops.len()).sum::<usize>();
+            self.strokes += part.sketch.sets.iter().map(|set| set.ops.len()).sum::<usize>() + part.dashes();
+            self.length += part.sketch.sets.iter().map(|set| rough::length(&set.ops)).sum::<f64>();
             self.part(&part, out);
         }
         if let Kind::Freedraw(stroke) = &element.kind {
             self.strokes += stroke.points.len();
+            // Both sides of the stroke.
+            self.length += 2.0 * stroke.points.windows(2).map(|two| two[0].distance(two[1])).sum::<f64>();
             self.freehand(element, stroke, out);
         }
         out.push_str("</g>");
@@ -277,7 +286,9 @@ impl<'s, 'f> Writer<'s, 'f> {
                 outline(&Line { text: &line.text[..end], anchor: line.anchor }, text.align, typeface, text.size, out);
                 left -= count;
             }
-            self.strokes += MOST_LETTERS - left;
+            let letters = MOST_LETTERS - left;
+            self.strokes += letters;
+            self.length += letters as f64 * text.size * LETTER_LENGTH;
             out.push_str("\"/>");
             return;
         }

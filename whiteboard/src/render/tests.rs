@@ -306,6 +306,14 @@ fn too_much_is_refused_with_a_sentence() {
     let error = png([text.as_str()], &|_: &str| None, &options).unwrap_err();
     assert!(matches!(error, RenderError::Time { .. }), "{error}");
     assert!(error.to_string().ends_with('.'));
+    let comb: Vec<[u32; 2]> = (0..5_000).map(|n| [n, n % 2 * 190_000]).collect();
+    let comb = json!({ "type": "line", "points": comb }).to_string();
+    let error = png([comb.as_str()], &|_: &str| None, &Options::default()).unwrap_err();
+    assert_eq!(error, RenderError::Length { limit: MOST_LENGTH });
+    assert!(svg([comb.as_str()], &|_: &str| None, &Options::default()).is_ok(), "nobody paints it here");
+    let dotted = json!({ "type": "line", "points": [[0, 0], [140_000, 1]], "strokeStyle": "dotted" }).to_string();
+    let error = svg(std::iter::repeat_n(dotted.as_str(), 200), &|_: &str| None, &Options::default()).unwrap_err();
+    assert_eq!(error, RenderError::Strokes { limit: MOST_STROKES });
     // The clock is looked at before each element, however little it adds to the picture.
     for drawn in [svg([element.as_str()], &red, &options).map(drop), png([element.as_str()], &red, &options).map(drop)]
     {

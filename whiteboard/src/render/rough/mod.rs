@@ -123,6 +123,21 @@ pub fn bounds(ops: &[Op], turn: impl Fn(Point) -> Point) -> Bounds {
     bounds
 }
 
+/// How long steps are, about: curves are as long as the lines between their points.
+pub fn length(ops: &[Op]) -> f64 {
+    let (mut last, mut length) = (Point::default(), 0.0);
+    for op in ops {
+        let (way, to) = match *op {
+            Op::Move(to) => (0.0, to),
+            Op::Line(to) => (last.distance(to), to),
+            Op::Curve(a, b, to) => (last.distance(a) + a.distance(b) + b.distance(to), to),
+        };
+        length += way;
+        last = to;
+    }
+    length
+}
+
 pub fn line(from: Point, to: Point, options: &Options) -> Sketch {
     let mut pen = Pen::new(options);
     let mut ops = Vec::new();
