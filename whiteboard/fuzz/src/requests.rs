@@ -59,7 +59,7 @@ fn head(text: &str) {
     let forwarded = || headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     // A stranger's word does not count; a proxy's does.
     let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    let proxies = Networks::parse(address::PRIVATE_NETWORKS).expect("the default can be read");
+    let proxies = Networks::parse("10.0.0.0/8").expect("a network");
     let values: Vec<&str> = forwarded().collect();
     assert_eq!(address::client(stranger, values.iter().copied(), &proxies), stranger);
     let client = address::client(PEER, values.iter().copied(), &proxies);

@@ -1,5 +1,7 @@
 //! From HTTP to HTTPS, behind any proxy that says which of them its client used.
 
+use std::net::Ipv6Addr;
+
 /// Where ACME servers look for the answer to a challenge: over plain HTTP, before there is a certificate.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
@@ -19,7 +21,10 @@ pub fn target(proto: Option<&str>, host: Option<&str>, path_and_query: &str) -> 
         Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
         _ => host,
     };
-    let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_[]:".contains(c));
+    let valid = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)),
+    };
     valid.then(|| format!("https://{name}{path_and_query}"))
 }
 
@@ -46,6 +51,9 @@ mod tests {
             (Some("http"), None, "/", None),
             (Some("http"), Some("evil.example/x@a"), "/", None),
             (Some("http"), Some(""), "/", None),
+            (Some("http"), Some("a.example:b]c"), "/", None),
+            (Some("http"), Some("[a.example]:80"), "/", None),
+            (Some("http"), Some("::1"), "/", None),
         ] {
             assert_eq!(target(proto, host, path).as_deref(), expected, "{proto:?} {host:?} {path}");
         }
