@@ -254,6 +254,11 @@ pub trait Tell: Debug + Send + 'static {
     fn slot(&self) -> Option<u64>;
     /// Whether a later replaceable event says everything that this one says (a whole board).
     fn replaceable(&self) -> bool;
+    /// Whether it is a part of the whole board, which may be longer than what may wait for a client otherwise (see
+    /// [`crate::room::outbox`]).
+    fn is_whole(&self) -> bool {
+        false
+    }
     /// Whether it tells a client that something was refused; counted.
     fn is_error(&self) -> bool {
         false

@@ -60,7 +60,7 @@ impl<C: Core> Clients<C> {
             self.metrics.refused.inc();
         }
         let mut frame = None;
-        let answer = matches!(effect.to, To::One(_));
+        let answer = matches!(effect.to, To::One(_)) || effect.event.is_whole();
         self.each(&effect.to, |outbox| {
             let frame = frame.get_or_insert_with(|| (self.encoder)(&effect.event)).clone();
             if answer { outbox.answer(frame) } else { outbox.push(frame) }
@@ -144,7 +144,9 @@ impl<C: Core> Clients<C> {
 mod tests {
     use super::*;
     use crate::board::classroom::{Classroom, Event};
+    use crate::board::scene::Scene;
     use crate::room::Frame;
+    use crate::room::outbox::CAPACITY;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Bench {
@@ -200,6 +202,24 @@ mod tests {
             let text = clients.metrics.render(crate::metrics::Sampled::default()).unwrap();
             assert!(text.contains(&format!("whiteboard_deliveries_total {}\n", expected.len())), "{to:?}: {text}");
         }
+    }
+
+    #[test]
+    fn a_whole_board_may_be_longer_than_what_may_wait_otherwise() {
+        use crate::board::scene::event::{Event, Snapshot};
+        let metrics = Arc::new(Metrics::default());
+        let frame = Frame::plain("x".repeat(CAPACITY / 2 + 1));
+        let mut clients: Clients<Scene> = Clients::new(Arc::new(move |_| frame.clone()), metrics.clone());
+        let outbox = Arc::new(Outbox::new(metrics));
+        clients.enter(1, outbox.clone());
+        clients.joined(1);
+        let part = |more| Event::Snapshot(Snapshot { seq: 1, elements: vec![], more });
+        for event in [part(true), part(true), part(false), Event::Leave(2)] {
+            clients.send(&Effect { to: To::Only(Arc::from([1])), event });
+            assert_eq!(outbox.closed(), None);
+        }
+        clients.send(&Effect { to: To::All, event: Event::Leave(3) });
+        assert_eq!(outbox.closed(), Some(Closed::SlowReader), "what is no whole board is bounded as ever");
     }
 
     #[test]

@@ -17,7 +17,8 @@ use tokio::sync::futures::Notified;
 /// Bytes that may wait for one client, besides answers to itself.
 pub const CAPACITY: usize = 8 << 20;
 
-/// Bytes of answers to a client itself (the whole board, when it comes) that may wait on top: a board's limit, and more.
+/// Bytes of answers to a client itself and of whole boards (when it comes, when a quiz begins) that may wait on top: a
+/// board's limit, and more.
 pub const ANSWERS: usize = 96 << 20;
 
 /// Above this many waiting bytes a whole board replaces older ones. Below, every client gets every one, as before.
@@ -42,7 +43,7 @@ const KEPT: usize = 8;
 
 #[derive(Debug)]
 enum Waiting {
-    /// `answer`: only this client gets it, because of what it did.
+    /// `answer`: only this client gets it, because of what it did; or a whole board.
     Frame { frame: Frame, answer: bool },
     /// Volatile messages of a tick, all but those that this client sent.
     Batch { batch: Arc<Batch>, but: Option<ClientId> },
@@ -201,7 +202,7 @@ impl Outbox {
         });
     }
 
-    /// Queues a frame that only this client gets, because of what it did.
+    /// Queues a frame that only this client gets, because of what it did; or a part of the whole board.
     pub fn answer(&self, frame: Frame) {
         self.change(|queue| {
             self.metrics.deliveries.inc();

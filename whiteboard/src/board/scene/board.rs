@@ -3,7 +3,8 @@
 use super::action::{Action, Draft, Grow, Join, Volatile};
 use super::catchup::{Catchup, parts};
 use super::drafts::Drafts;
-use super::event::{BoardFacts, Code, DraftGrew, Event, LimitFacts, Person, Refused, Welcome};
+use super::elements::Owner;
+use super::event::{BoardFacts, Code, DraftGrew, DraftSoFar, Event, LimitFacts, Person, Refused, Welcome};
 use super::identity::{Role, UserId};
 use super::state::State;
 use super::visibility::Eyes;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod anew;
 mod requests;
 
 /// Somebody on the board.
@@ -86,7 +88,7 @@ impl Core for Scene {
             Action::Durable(asked) => self.durable(client, asked, now, &mut outcome),
             Action::Draft(draft) => self.draft(client, draft, &mut outcome),
             Action::Volatile(Volatile { kind, data }) => {
-                self.relay(client, Event::Volatile { client, kind, data }, &mut outcome);
+                self.relay(client, None, Event::Volatile { client, kind, data }, &mut outcome);
             }
         }
         outcome
@@ -188,9 +190,9 @@ impl Scene {
         let last = self.clients.get(&client).map_or(0, |client| self.state.last(person.user, &client.session));
         let people = self.clients.values().filter(|client| client.present).map(|client| client.person.clone());
         let eyes = Eyes { user: person.user, role: person.role };
-        let sees = |drawer: ClientId| {
-            let hidden = |other: &Client| self.state.quiz && !eyes.see(other.eyes().owner());
-            self.clients.get(&drawer).is_some_and(|other| !hidden(other))
+        let sees = |draft: &DraftSoFar| {
+            let owners = self.clients.get(&draft.client).map(|drawer| self.whose(drawer, Some(&draft.element)));
+            owners.is_some_and(|owners| !self.state.quiz || owners.iter().all(|owner| eyes.see(*owner)))
         };
         Welcome {
             client,
@@ -215,7 +217,7 @@ impl Scene {
                 element: self.limits.element_bytes,
             },
             people: people.collect(),
-            drafts: self.drafts.all().filter(|draft| sees(draft.client)).collect(),
+            drafts: self.drafts.all().filter(sees).collect(),
             resume,
         }
     }
@@ -247,35 +249,43 @@ impl Scene {
         let grew = self.drafts.grow(client, &element, &what);
         let event = match what {
             Grow::Points { from, points, pressures, base } if grew => {
-                Event::Draft(DraftGrew { client, element, from, points, pressures, base })
+                Event::Draft(DraftGrew { client, element: element.clone(), from, points, pressures, base })
             }
-            Grow::Cancel if grew => Event::DraftCancelled { client, element },
+            Grow::Cancel if grew => Event::DraftCancelled { client, element: element.clone() },
             _ => return,
         };
-        self.relay(client, event, outcome);
+        self.relay(client, Some(&element), event, outcome);
     }
 
     /// Forgets drafts that do not become elements after all, and tells the others.
     fn give_up_drafts(&mut self, client: ClientId, elements: &[Arc<str>], outcome: &mut Outcome<Event>) {
         for element in elements {
             if self.drafts.remove(client, element) {
-                self.relay(client, Event::DraftCancelled { client, element: element.clone() }, outcome);
+                let event = Event::DraftCancelled { client, element: element.clone() };
+                self.relay(client, Some(element), event, outcome);
             }
         }
     }
 
-    /// Hands something volatile to those who may see what its sender does.
-    fn relay(&self, client: ClientId, event: Event, outcome: &mut Outcome<Event>) {
+    /// Hands something volatile to those who may see it; `about`: the element that it shows.
+    fn relay(&self, client: ClientId, about: Option<&str>, event: Event, outcome: &mut Outcome<Event>) {
         let Some(sender) = self.clients.get(&client) else { return };
-        let owner = sender.eyes().owner();
-        if !self.state.quiz || owner.teacher {
+        let owners = self.whose(sender, about);
+        if !self.state.quiz || owners.iter().all(|owner| owner.teacher) {
             return outcome.push_volatile(To::Others(client), event);
         }
-        let others = self.clients.iter().filter(|(id, other)| **id != client && other.eyes().see(owner));
+        let sees = |other: &Client| owners.iter().all(|owner| other.eyes().see(*owner));
+        let others = self.clients.iter().filter(|(id, other)| **id != client && sees(other));
         let others: Arc<[ClientId]> = others.map(|(id, _)| *id).collect();
         if !others.is_empty() {
             outcome.push_volatile(To::Only(others), event);
         }
+    }
+
+    /// Whose hand and whose element it is: a teacher's hand on a pupil's element shows that element.
+    fn whose(&self, sender: &Client, about: Option<&str>) -> [Owner; 2] {
+        let by = sender.eyes().owner();
+        [by, about.and_then(|id| self.state.elements.get(id)).map_or(by, |known| known.owner)]
     }
 
     fn settings(&self) -> super::event::Values {

@@ -240,6 +240,10 @@ impl Tell for Event {
         false
     }
 
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Snapshot(_))
+    }
+
     fn is_error(&self) -> bool {
         matches!(self, Self::Error(_))
     }

@@ -262,7 +262,8 @@ impl Stacks {
     }
 
     /// What taking back the user's last step is to do, against the elements as they are. `may` tells which elements
-    /// the user may touch; `nonce` gives each element its next `versionNonce`.
+    /// the user may touch; `nonce` gives each element its next `versionNonce`. If nothing is left of any step, none is
+    /// used up: what somebody deleted may come back.
     pub fn plan(
         &self,
         user: UserId,
@@ -277,10 +278,10 @@ impl Stacks {
             plan.popped += 1;
             plan.edit = Trial { user, elements, may: &may, results: BTreeMap::new() }.take_back(step, &mut nonce);
             if !plan.edit.is_empty() {
-                break;
+                return plan;
             }
         }
-        plan
+        Plan::default()
     }
 }
 

@@ -94,6 +94,7 @@ impl Room {
     fn take(&mut self, outcome: Outcome<Event>, joins: Option<ClientId>) {
         let Outcome { records, effects, volatile, closes } = outcome;
         for effect in volatile {
+            self.watch(&effect);
             self.send(&effect);
         }
         for effect in &effects {
@@ -147,6 +148,8 @@ impl Room {
             Event::Snapshot(part) => listed(&part.elements),
             Event::Ack(ack) => listed(&ack.elements),
             Event::Error(refused) => listed(&refused.elements),
+            Event::Draft(draft) => vec![draft.element.to_string()],
+            Event::Welcome(welcome) => welcome.drafts.iter().map(|draft| draft.element.to_string()).collect(),
             _ => return,
         };
         for client in self.receivers(&effect.to) {

@@ -259,8 +259,12 @@ impl Scene {
             Done::Lock(on) => Event::Lock { seq, by, on: *on },
             Done::Quiz(on) => {
                 self.catchup.push(Recent::Quiz);
-                outcome.push(To::All, Event::Quiz { seq, by, on: *on });
-                return self.show_anew(*on, outcome);
+                let pupils = self.clients.iter().filter(|(_, client)| client.person.role != Role::Teacher);
+                let pupils: Vec<ClientId> = pupils.map(|(id, _)| *id).collect();
+                let reason = if *on { "A quiz began." } else { "The quiz ended." };
+                self.show_anew(&pupils, reason, outcome);
+                // Last: it carries the number of this operation, and whoever knows that is taken to know what it shows.
+                return outcome.push(To::All, Event::Quiz { seq, by, on: *on });
             }
             Done::Title(title) => Event::Title { seq, by, title: title.clone() },
             Done::Settings(_) => Event::Settings { seq, by, values: self.settings() },
@@ -289,23 +293,6 @@ impl Scene {
         let viewers = self.clients.iter().filter(|(id, _)| Some(**id) != but);
         for (clients, part) in split(changed, owners, viewers.map(|(id, client)| (*id, client.eyes()))) {
             outcome.push(To::Only(clients), Event::Change(part));
-        }
-    }
-
-    /// A quiz has begun or ended: whoever does not see everything during it gets the board anew.
-    fn show_anew(&mut self, begins: bool, outcome: &mut Outcome<Event>) {
-        let reason = if begins { "A quiz began." } else { "The quiz ended." };
-        let owning: std::collections::BTreeSet<_> = self.state.elements.iter().map(|(owner, _)| owner.user).collect();
-        // Those who see the same get the same texts.
-        let mut groups: std::collections::BTreeMap<_, (Eyes, Vec<ClientId>)> = std::collections::BTreeMap::new();
-        for (id, client) in self.clients.iter().filter(|(_, client)| client.person.role != Role::Teacher) {
-            let own = (begins && owning.contains(&client.user())).then(|| client.user());
-            groups.entry(own).or_insert_with(|| (client.eyes(), Vec::new())).1.push(*id);
-        }
-        for (eyes, clients) in groups.into_values() {
-            let to = To::Only(clients.into());
-            outcome.push(to.clone(), Event::Reset { reason: reason.into() });
-            self.snapshot(eyes, &to, outcome);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The rules of PROTOCOL.md, by their numbers.
 
 use super::harness::{Room, again, element, somebody};
+use super::model::{Model, Wish};
 use crate::board::core::{BoardMeta, ClientId, Closed, Core, Durable, Limits, Opening, Refusal};
 use crate::board::scene::action::{Action, Change, Draft, Grow, Join, List, RestoreTo, Unfinished, Volatile, What};
 use crate::board::scene::element::Element;
+use crate::board::scene::elements::TOMBSTONES;
 use crate::board::scene::event::{Ack, Code, Event, Refused, Welcome};
 use crate::board::scene::identity::Role::{self, Pupil, Teacher, Viewer};
 use serde_json::value::RawValue;
@@ -373,11 +375,11 @@ fn u1_undo_takes_back_ones_own_last_step_only() {
     room.put(2, 1, &[element("yours", 1, 1)]);
     room.put(2, 2, &[element("mine", 2, 2)]);
     room.ask(1, 2, What::Undo);
-    assert_eq!(got(&mut room, 1).last().unwrap(), "ack 2 at 4, 0/0");
-    assert_eq!(got(&mut room, 2).last().unwrap(), "change 4 by 1 []", "a number without a change is told too");
+    assert_eq!(got(&mut room, 1).last().unwrap(), "ack 2 at 3, 1/0");
+    assert_eq!(got(&mut room, 2).last().unwrap(), "ack 2 at 3, 2/0", "nothing was changed: nobody is told");
     room.ask(2, 3, What::Undo);
     room.ask(2, 4, What::Undo);
-    assert_eq!(got(&mut room, 1), ["change 5 by 2 [mine@3]", "change 6 by 2 []-yours@2"]);
+    assert_eq!(got(&mut room, 1), ["change 4 by 2 [mine@3]", "change 5 by 2 []-yours@2"]);
     let room_x: Vec<_> = room.scene.state().live().iter().map(|element| element.text().contains("\"x\":1")).collect();
     assert_eq!(room_x, [true]);
 }
@@ -451,6 +453,137 @@ fn v1_quiz_drafts_and_volatile_messages_of_pupils_are_for_teachers() {
 }
 
 #[test]
+fn v1_quiz_a_teachers_hand_on_a_pupils_element_is_seen_by_that_pupil_and_teachers() {
+    let mut room = with(&[(9, Teacher), (1, Pupil), (2, Pupil), (8, Teacher), (3, Viewer)]);
+    room.put(2, 1, &[element("a", 1, 0)]);
+    room.put(1, 1, &[element("t", 1, 0)]);
+    room.ask(1, 2, What::Quiz(true));
+    (1..=5).for_each(|client| drop(room.received(client)));
+    for id in ["a", "t", "new"] {
+        draft(&mut room, 1, id, points(0, "[0,0]", 1));
+    }
+    let drafts = ["draft 1 a 0+1", "draft 1 t 0+1", "draft 1 new 0+1"];
+    for (client, seen) in [(2, &drafts[..]), (3, &drafts[1..]), (4, &drafts[..]), (5, &drafts[1..])] {
+        assert_eq!(got(&mut room, client), seen, "{client}");
+    }
+    for (user, role, seen) in
+        [(1, Pupil, vec!["a", "t", "new"]), (2, Pupil, vec!["t", "new"]), (3, Viewer, vec!["t", "new"])]
+    {
+        let client = room.join(somebody(user, role));
+        let drafts = welcome(&mut room, client).drafts;
+        assert_eq!(drafts.iter().map(|draft| &*draft.element).collect::<Vec<_>>(), seen, "{user}");
+    }
+    (1..=5).for_each(|client| drop(room.received(client)));
+    draft(&mut room, 1, "a", Grow::Cancel);
+    draft(&mut room, 3, "a", points(0, "[0,0]", 1));
+    draft(&mut room, 3, "t", points(0, "[0,0]", 1));
+    let of_ben = ["draft 3 a 0+1", "draft 3 t 0+1"];
+    assert_eq!(got(&mut room, 1), of_ben);
+    assert_eq!(got(&mut room, 2), ["cancel 1 a"]);
+    assert_eq!(got(&mut room, 3), [""; 0]);
+    assert_eq!(got(&mut room, 4), ["cancel 1 a", of_ben[0], of_ben[1]]);
+    assert_eq!(got(&mut room, 5), [""; 0]);
+}
+
+/// Two clients that keep what they hear, and a board with more elements than deletions are remembered.
+struct Crowd {
+    room: Room,
+    models: [Model; 2],
+}
+
+impl Crowd {
+    fn new() -> Self {
+        let models = [Model::new(9, 0, Teacher), Model::new(1, 1, Pupil)];
+        let mut crowd = Self { room: room(), models };
+        for model in &mut crowd.models {
+            model.client = Some(crowd.room.join(model.hello()));
+        }
+        crowd.hear();
+        crowd
+    }
+
+    /// Everybody takes in what came.
+    fn hear(&mut self) {
+        for model in &mut self.models {
+            for event in self.room.received(model.client.unwrap()) {
+                model.receive(&event);
+            }
+        }
+    }
+
+    /// The teacher asks for something, and all hear of it.
+    fn ask(&mut self, wish: Wish) {
+        self.models[0].ask(wish);
+        for (id, what) in self.models[0].unsent() {
+            self.room.ask(self.models[0].client.unwrap(), id, what);
+        }
+        self.hear();
+    }
+
+    /// All elements are put, as they are at a version.
+    fn put(&mut self, text: impl Fn(usize) -> String) {
+        let elements = (0..TOMBSTONES + 20).map(|n| Element::from_text(&text(n)).unwrap()).collect();
+        self.ask(Wish::Put { gesture: None, elements });
+    }
+
+    fn check(&self, count: usize) {
+        let state = self.room.scene.state();
+        assert_eq!(state.count() as usize, count);
+        let live: std::collections::BTreeMap<_, _> =
+            state.live().into_iter().map(|element| (element.id().clone(), element)).collect();
+        for model in &self.models {
+            let known = model.known();
+            assert_eq!(known.len(), live.len(), "user {} has another board", model.user);
+            assert!(known == live, "user {} has another board", model.user);
+        }
+        assert_eq!(self.room.on_disk().0.encode(), state.encode());
+    }
+}
+
+fn text(n: usize, version: u64, deleted: bool) -> String {
+    format!(r#"{{"id":"e{n}","type":"t","version":{version},"versionNonce":0,"x":{version},"isDeleted":{deleted}}}"#)
+}
+
+#[test]
+fn m5_a_moment_before_a_forgotten_deletion_comes_back_for_everybody() {
+    let mut crowd = Crowd::new();
+    crowd.put(|n| text(n, 1, false));
+    let before = crowd.room.scene.state().live();
+    crowd.put(|n| text(n, 4, false));
+    crowd.ask(Wish::Clear);
+    crowd.check(0);
+    crowd.ask(Wish::Restore(before));
+    crowd.check(TOMBSTONES + 20);
+}
+
+#[test]
+fn m5_undo_of_a_forgotten_deletion_comes_back_for_everybody() {
+    let mut crowd = Crowd::new();
+    crowd.put(|n| text(n, 1, false));
+    crowd.put(|n| text(n, 900, true));
+    crowd.check(0);
+    crowd.ask(Wish::Undo);
+    crowd.check(TOMBSTONES + 20);
+}
+
+#[test]
+fn u3_an_undo_that_finds_nothing_uses_up_no_step() {
+    let mut room = with(&[(9, Teacher), (1, Pupil)]);
+    for n in 1..=3 {
+        room.put(2, n, &[element(&format!("e{n}"), 1, 0)]);
+    }
+    room.ask(1, 1, What::Clear);
+    (1..=2).for_each(|client| drop(room.received(client)));
+    room.ask(2, 4, What::Undo);
+    assert_eq!(got(&mut room, 2), ["ack 4 at 4, 3/0"]);
+    assert_eq!(room.log.len(), 4, "nothing is written down");
+    room.ask(1, 2, What::Undo);
+    room.ask(2, 5, What::Undo);
+    assert_eq!(got(&mut room, 2).last().unwrap(), "ack 5 at 6, 2/1");
+    assert_eq!(room.scene.state().count(), 2);
+}
+
+#[test]
 fn v2_quiz_begins_and_ends_with_a_reset_for_those_whose_view_changes() {
     let mut room = with(&[(9, Teacher), (1, Pupil), (2, Pupil), (3, Viewer)]);
     room.put(1, 1, &[element("t", 1, 0)]);
@@ -458,14 +591,14 @@ fn v2_quiz_begins_and_ends_with_a_reset_for_those_whose_view_changes() {
     (1..=4).for_each(|client| drop(room.received(client)));
     room.ask(1, 2, What::Quiz(true));
     assert_eq!(got(&mut room, 1), ["quiz 3 true", "ack 2 at 3, 1/0"]);
-    assert_eq!(got(&mut room, 2), ["quiz 3 true", "reset", "snapshot 3 [a@1 t@1]"]);
-    assert_eq!(got(&mut room, 3), ["quiz 3 true", "reset", "snapshot 3 [t@1]"]);
-    assert_eq!(got(&mut room, 4), ["quiz 3 true", "reset", "snapshot 3 [t@1]"]);
+    assert_eq!(got(&mut room, 2), ["reset", "snapshot 3 [t@1]…", "snapshot 3 [a@1]", "quiz 3 true"]);
+    assert_eq!(got(&mut room, 3), ["reset", "snapshot 3 [t@1]…", "snapshot 3 []", "quiz 3 true"]);
+    assert_eq!(got(&mut room, 4), ["reset", "snapshot 3 [t@1]…", "snapshot 3 []", "quiz 3 true"]);
     room.ask(1, 3, What::Quiz(true));
     assert_eq!(got(&mut room, 1), ["ack 3 at 3, 1/0"]);
     room.ask(1, 4, What::Quiz(false));
     for pupil in [2, 3, 4] {
-        assert_eq!(got(&mut room, pupil), ["quiz 4 false", "reset", "snapshot 4 [a@1 t@1]"]);
+        assert_eq!(got(&mut room, pupil), ["reset", "snapshot 4 [a@1 t@1]", "quiz 4 false"]);
     }
     let back = room.join(again(2, Pupil, 2));
     assert_eq!(got(&mut room, back)[0], "welcome 4 resume=false", "a quiz was in between");

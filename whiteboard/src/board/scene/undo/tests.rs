@@ -106,11 +106,13 @@ fn undo_never_takes_back_what_others_did() {
     board.put(YOU, None, element("yours", 1, "1"));
     board.put(ME, None, element("mine", 2, "2"));
     board.put(YOU, None, element("mine", 3, "3"));
-    assert_eq!(board.back(ME, Way::Undo), 2, "nothing is left of moving it, and it stays though I made it");
+    assert_eq!(board.back(ME, Way::Undo), 0, "nothing is left of moving it, and it stays though I made it");
     assert_eq!((board.x("mine").as_deref(), board.x("yours").as_deref()), (Some("3"), Some("1")));
-    assert_eq!(board.counts(ME), (0, 0));
+    assert_eq!(board.counts(ME), (2, 0));
     assert_eq!(board.back(YOU, Way::Undo), 1);
     assert_eq!(board.x("mine").as_deref(), Some("2"));
+    assert_eq!(board.back(ME, Way::Undo), 1, "what waited can be taken back now");
+    assert_eq!(board.x("mine").as_deref(), Some("1"));
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn what_somebody_else_deleted_stays_deleted() {
     board.delete(ME, "a", 2);
     board.back(ME, Way::Undo);
     board.delete(YOU, "a", 4);
-    assert_eq!(board.back(ME, Way::Redo), 1, "it is gone already: nothing to do");
+    assert_eq!(board.back(ME, Way::Redo), 0, "it is gone already: nothing to do");
     assert_eq!(board.back(YOU, Way::Undo), 1);
     assert_eq!(board.x("a").as_deref(), Some("1"));
     let mut board = Board::default();

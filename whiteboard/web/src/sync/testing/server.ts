@@ -153,7 +153,6 @@ export class TestServer {
         else this.quiz = on;
         const news: ServerMessage = { t: message.t, seq: this.seq, on, by: user };
         this.record(news, user);
-        this.tell(news);
         if (message.t === 'quiz') {
           this.log = [];
           for (const other of this.peers.values()) {
@@ -162,6 +161,7 @@ export class TestServer {
             this.snapshot(other);
           }
         }
+        this.tell(news);
         break;
       }
       case 'title': case 'settings': {
@@ -243,7 +243,7 @@ export class TestServer {
   /** Takes a step back, as far as nobody has touched its elements since. */
   private travel(user: string, way: 'undo' | 'redo'): void {
     const stack = this.stack(user);
-    const step = stack[way].pop();
+    const step = stack[way].at(-1);
     if (!step) return;
     const [target, other] = way === 'undo' ? [step.before, stack.redo] : [step.after, stack.undo];
     const expected = way === 'undo' ? step.after : step.before;
@@ -255,9 +255,12 @@ export class TestServer {
         next.push(value ? { ...value } : { ...now, isDeleted: true });
       }
     }
+    // What finds nothing uses up no step (PROTOCOL.md, U3).
+    if (next.length === 0) return;
+    stack[way].pop();
     const results = this.replace(next);
     for (const result of results) (way === 'undo' ? step.before : step.after).set(result.id, result);
-    if (results.length > 0) other.push(step);
+    other.push(step);
     this.announce(results, user, 0);
   }
 
