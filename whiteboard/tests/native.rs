@@ -297,6 +297,7 @@ async fn a4_viewers_look_and_pupils_do_not_teach() {
     ];
     for request in requests {
         assert_eq!(pupil.refused(request).await["code"], "access", "{request}");
+        assert_eq!(viewer.refused(request).await["code"], "read-only", "{request}");
     }
     pupil.ask(change(1, &[element("p", 1, 1)])).await;
     teacher.ask(r#"{"t":"lock","id":1,"on":true}"#).await;
@@ -484,6 +485,28 @@ async fn u1_u2_u3_undo_takes_back_ones_own() {
     assert_eq!(ada.ask(r#"{"t":"undo","id":9}"#).await["undo"], 0, "nothing left is no error");
     let left = shown(server.port, "open", &hello("new")).await;
     assert!(left.iter().any(|(id, _)| id == "c"), "what Ben drew is never taken back: {left:?}");
+}
+
+#[tokio::test]
+async fn q3_a_refusal_does_not_overtake_an_answer_that_waits_for_the_disk() {
+    let (server, _data, _directory) = start(&[]);
+    let mut ada = Native::join(server.port, "open", "ada").await;
+    for id in (1..20).step_by(3) {
+        ada.send(change(id, &[element("a", id, 1)])).await;
+        ada.send(format!(r#"{{"t":"change","id":{},"elements":[{{}}]}}"#, id + 1)).await;
+        ada.send(format!(r#"{{"t":"restore","id":{},"seq":999}}"#, id + 2)).await;
+        let mut answers = Vec::new();
+        while answers.len() < 3 {
+            let answer = ada.next().await;
+            answers.push((answer["t"].clone(), answer["id"].clone(), answer["code"].clone()));
+        }
+        let expected = [
+            (json!("ack"), json!(id), json!(null)),
+            (json!("error"), json!(id + 1), json!("element")),
+            (json!("error"), json!(id + 2), json!("unknown-seq")),
+        ];
+        assert_eq!(answers, expected);
+    }
 }
 
 #[tokio::test]

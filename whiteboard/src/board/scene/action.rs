@@ -1,6 +1,7 @@
 //! What a client asks of a native board. The messages of PROTOCOL.md, read and limited by the dialect.
 
 use super::element::Element;
+use super::event::Refused;
 use super::identity::{Role, UserId};
 use crate::board::core::Act;
 use serde_json::value::RawValue;
@@ -122,6 +123,8 @@ pub enum Action {
     Join(Join),
     Leave,
     Durable(Asked),
+    /// A request that the dialect refuses. It comes by here to be answered in its turn.
+    Wrong(Refused),
     Draft(Draft),
     Volatile(Volatile),
 }
@@ -174,7 +177,7 @@ impl Act for Action {
                     + pressures.as_ref().map_or(0, |list| list.text.len())
                     + base.as_ref().map_or(0, |base| base.len())
             }
-            Self::Join(_) | Self::Leave | Self::Draft(_) => 0,
+            Self::Join(_) | Self::Leave | Self::Wrong(_) | Self::Draft(_) => 0,
             Self::Volatile(volatile) => volatile.data.len(),
         }
     }

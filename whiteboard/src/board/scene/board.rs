@@ -86,6 +86,7 @@ impl Core for Scene {
             Action::Join(join) => self.join(client, join, &mut outcome),
             Action::Leave => self.left(client, &mut outcome),
             Action::Durable(asked) => self.durable(client, asked, now, &mut outcome),
+            Action::Wrong(refused) => self.wrong(client, refused, &mut outcome),
             Action::Draft(draft) => self.draft(client, draft, &mut outcome),
             Action::Volatile(Volatile { kind, data }) => {
                 self.relay(client, None, Event::Volatile { client, kind, data }, &mut outcome);
@@ -102,6 +103,7 @@ impl Core for Scene {
                 let failure = (code(refusal), refusal.sentence().to_owned());
                 self.refuse_request(client, asked.id, failure, &requests::ids(&asked.what), &mut outcome);
             }
+            Action::Wrong(refused) => self.wrong(client, refused, &mut outcome),
             Action::Leave => self.left(client, &mut outcome),
             Action::Join(_) | Action::Draft(_) | Action::Volatile(_) => {
                 outcome.push(To::One(client), Self::turned_away(refusal));
@@ -226,6 +228,13 @@ impl Scene {
         self.drafts.leave(client);
         if self.clients.remove(&client).is_some_and(|client| client.present) {
             outcome.push(To::All, Event::Leave(client));
+        }
+    }
+
+    /// Tells why a request was refused before it came here, behind the answers to those before it.
+    fn wrong(&self, client: ClientId, refused: Refused, outcome: &mut Outcome<Event>) {
+        if self.clients.get(&client).is_some_and(|client| !client.cut) {
+            outcome.push(To::One(client), Event::Error(refused));
         }
     }
 

@@ -180,8 +180,9 @@ impl<'a> Session<'a> {
                 }
                 Err(wrong) => {
                     self.misunderstood += 1;
-                    self.answer(&error(wrong));
+                    self.refuse(wrong).await;
                     if self.misunderstood >= MISUNDERSTOOD {
+                        self.membership.settled().await;
                         return Some(self.live.closed(Closed::Misuse));
                     }
                     self.wait().await;
@@ -192,6 +193,17 @@ impl<'a> Session<'a> {
 
     fn answer(&self, event: &Event) {
         self.place.outbox.answer(self.live.frame(event));
+    }
+
+    /// Says why a message is refused: a request's answer comes after those to the requests before it [Q3].
+    async fn refuse(&self, wrong: Misunderstood) {
+        let Misunderstood { code, id, message } = wrong;
+        let refused = Refused::new(code, id, message);
+        if id.is_some() {
+            self.membership.request(Action::Wrong(refused), None).await;
+        } else {
+            self.answer(&Event::Error(refused));
+        }
     }
 
     async fn follow(&mut self, message: Message) {
@@ -246,18 +258,17 @@ impl<'a> Session<'a> {
 
     /// Reads the board as it was, for the request that brings it back.
     async fn restore(&mut self, id: u64, seq: u64) {
-        let refused = if self.role == Role::Teacher {
-            match super::past::elements(&self.live.store, &self.board, seq).await {
+        let (code, message) = match self.role {
+            Role::Teacher => match super::past::elements(&self.live.store, &self.board, seq).await {
                 Ok(elements) => {
                     let what = What::RestoreTo(RestoreTo { seq, elements });
                     return self.membership.request(Action::Durable(Asked { id, what }), None).await;
                 }
                 Err(refused) => refused,
-            }
-        } else {
-            (Code::Access, "Only teachers may bring a board back.".to_owned())
+            },
+            Role::Pupil => (Code::Access, "Only teachers may bring a board back.".to_owned()),
+            Role::Viewer => (Code::ReadOnly, "You may look at this board, not change it.".to_owned()),
         };
-        let (code, sentence) = refused;
-        self.answer(&Event::Error(Refused::new(code, Some(id), sentence)));
+        self.refuse(Misunderstood { code, id: Some(id), message }).await;
     }
 }

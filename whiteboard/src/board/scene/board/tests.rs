@@ -250,6 +250,24 @@ fn q3_answers_come_in_order() {
 }
 
 #[test]
+fn q3_what_the_dialect_refuses_is_answered_in_its_turn() {
+    let mut room = with(&[(1, Pupil)]);
+    room.prompt = false;
+    room.put(1, 1, &[element("a", 1, 0)]);
+    let refused = Refused::new(Code::Element, Some(2), "An element has no id.");
+    room.act(1, Action::Wrong(refused));
+    room.put(1, 3, &[element("b", 1, 0)]);
+    assert_eq!(got(&mut room, 1), [""; 0], "nothing is on disk yet");
+    room.commit(usize::MAX);
+    assert_eq!(got(&mut room, 1), ["ack 1 at 1, 1/0", "error element Some(2) []-0", "ack 3 at 2, 2/0"]);
+    room.prompt = true;
+    room.fail();
+    room.received(1);
+    room.act(1, Action::Wrong(Refused::new(Code::Element, Some(4), "An element has no id.")));
+    assert_eq!(got(&mut room, 1), [""; 0], "who is sent away asks again, in order");
+}
+
+#[test]
 fn m2_a_replay_is_acknowledged_without_a_record() {
     let mut room = with(&[(1, Teacher), (2, Teacher)]);
     room.put(1, 1, &[element("a", 3, 0)]);
@@ -528,7 +546,7 @@ impl Crowd {
 
     fn check(&self, count: usize) {
         let state = self.room.scene.state();
-        assert_eq!(state.count() as usize, count);
+        assert_eq!(state.elements.count(), count);
         let live: std::collections::BTreeMap<_, _> =
             state.live().into_iter().map(|element| (element.id().clone(), element)).collect();
         for model in &self.models {
