@@ -13,6 +13,7 @@ pub mod page;
 pub mod redirect;
 pub mod socketio;
 pub mod statistics;
+pub mod timely;
 pub mod visitor;
 
 use crate::limits::Gate;
@@ -61,6 +62,7 @@ pub fn public(public: Public) -> Router {
         .merge(collabcanvas::routes(public.collabcanvas))
         .fallback(not_found);
     let metrics = public.metrics;
+    let router = router.layer(middleware::from_fn_with_state(timely::Allowance::default(), timely::in_time));
     let router =
         router.layer(middleware::map_response(move |answer| std::future::ready(counted(answer, metrics.clone()))));
     if public.https_redirect { router.layer(middleware::from_fn(to_https)) } else { router }
