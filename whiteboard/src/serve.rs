@@ -136,8 +136,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         token_file: settings.admin_token_file.clone(),
         public_list: settings.boards.board_list == BoardList::Public,
         origins: origins.clone(),
-        uploading: Arc::new(Semaphore::new(boards::UPLOADS)),
-        heavy: Arc::new(Semaphore::new(boards::HEAVY)),
+        turns: boards::turns::Turns::new(native.heavy.clone()),
     };
     let maintenance = Maintenance::start(store.clone(), uploads, settings.boards.retention())?;
     let public = http::public(Public {

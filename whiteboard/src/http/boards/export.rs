@@ -2,6 +2,7 @@
 
 use super::answer::Refused;
 use super::drawing::{Drawing, Picture, drawing};
+use super::turns::{WORKING, large, turn};
 use super::{Api, Kind, Known, heavy};
 use crate::render::{self, Image, Options};
 use crate::store::BoardName;
@@ -148,6 +149,7 @@ async fn export(
     }
     let (who, name) = (known.who, known.name.clone());
     let file_name = file_name(&known.name, form);
+    let place = turn(&api.turns.answers, WORKING).await?;
     let bytes = heavy(&api.clone(), move || {
         let drawing = drawing(&api, &name, when)?;
         who.see(drawing.quiz)?;
@@ -157,12 +159,13 @@ async fn export(
     .await?;
     let headers = [
         (header::CONTENT_TYPE, form.media_type().to_owned()),
+        (header::CONTENT_LENGTH, bytes.len().to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\"")),
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox".to_owned()),
     ];
-    Ok((headers, bytes).into_response())
+    Ok((headers, large(bytes, place)).into_response())
 }
 
 /// A name that every system takes: the board's id, whose characters are harmless.

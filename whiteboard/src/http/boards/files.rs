@@ -2,6 +2,7 @@
 
 use super::access::bearer;
 use super::answer::Refused;
+use super::turns::{SENDING, turn};
 use super::{Api, blocking, sniff};
 use crate::board::core;
 use crate::store::disk::{self, Temporary};
@@ -17,11 +18,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-
-/// Between two pieces of what a client sends.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Disk space that stays free beyond an image, so that drawing goes on.
 const SPARE: u64 = 16 << 20;
@@ -64,7 +61,7 @@ pub async fn put(
         return Err(RegistryError::Deleted(board.code.to_string()).into());
     }
     // Few at a time: each has a file on the disk, and pieces in the queue of the writer.
-    let Ok(_turn) = api.uploading.acquire().await else { return Err(Refused::internal(&"the server is ending")) };
+    let _turn = turn(&api.turns.uploads, SENDING).await?;
     let received = receive(&api, request.into_body().into_data_stream()).await?;
     let mime = sniff::image(&received.head).ok_or_else(|| {
         let sentence = "This is no image that boards can show. Send PNG, JPEG, GIF, WebP, AVIF, BMP, ICO or SVG.";
@@ -115,10 +112,11 @@ async fn receive(api: &Api, mut body: BodyDataStream) -> Result<Received, Refuse
     let mut output = tokio::fs::File::create(file.path()).await.map_err(failed)?;
     let (mut hash, mut bytes, mut head) = (Sha256::new(), 0_u64, Vec::new());
     loop {
-        let piece = match tokio::time::timeout(SILENCE, body.next()).await {
-            Ok(Some(Ok(piece))) => piece,
-            Ok(None) => break,
-            Ok(Some(Err(_))) | Err(_) => {
+        let piece = match body.next().await {
+            Some(Ok(piece)) => piece,
+            None => break,
+            // Also one that took too long: see `timely`.
+            Some(Err(_)) => {
                 let sentence = "The image did not come whole. Send it again.";
                 return Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "file", sentence));
             }

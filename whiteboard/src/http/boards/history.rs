@@ -3,6 +3,7 @@
 use super::answer::Refused;
 use super::drawing::drawing;
 use super::rooms::Past;
+use super::turns::{WORKING, large, turn};
 use super::{Api, Kind, Known, blocking, heavy, json, read_json};
 use crate::board::core::Refusal;
 use crate::board::scene::action::{RestoreTo, What};
@@ -67,14 +68,19 @@ async fn show(
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
     let known = Known::managed(&api, kind.name(board)?, headers).await?;
+    let place = turn(&api.turns.answers, WORKING).await?;
     let text = heavy(&api.clone(), move || {
         let drawing = drawing(&api, &known.name, when)?;
         let pictures = if wish.files { drawing.pictures(&api, &known.name)? } else { Vec::new() };
         drawing.excalidraw(&pictures)
     })
     .await?;
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, text).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_LENGTH, text.len().to_string()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, large(text, place)).into_response())
 }
 
 /// `POST /api/boards/{board}/history/{seq}/restore`

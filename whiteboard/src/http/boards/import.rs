@@ -2,7 +2,8 @@
 
 use super::answer::Refused;
 use super::manage::{created, new_board};
-use super::{Api, Known, blocking, files, heavy, json};
+use super::turns::{SENDING, turn};
+use super::{Api, IMPORT, Known, blocking, files, heavy, json};
 use crate::board::core::Refusal;
 use crate::board::scene::State;
 use crate::board::scene::action::{Change, What};
@@ -13,13 +14,14 @@ use crate::store::clock;
 use crate::store::history::When;
 use crate::store::registry::NewBoard;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest, Path, Query, Request, State as Shared};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json as value;
 use std::borrow::Cow;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of elements that one operation carries, about.
 const OPERATION: usize = 1 << 20;
@@ -34,9 +36,9 @@ pub struct Wish {
 }
 
 /// `POST /api/boards/import`
-pub async fn new(Shared(api): Shared<Api>, Query(wish): Query<Wish>, body: Bytes) -> Result<Response, Refused> {
+pub async fn new(Shared(api): Shared<Api>, Query(wish): Query<Wish>, request: Request) -> Result<Response, Refused> {
     // Read before a board is made: a file that is none leaves nothing behind.
-    let scene = read(&api, body, None).await?;
+    let (scene, _turn) = read(&api, receive(&api, request).await?, None).await?;
     let board = new_board(&api, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
     let counts = match put(&api, &board.name, scene).await {
         Ok(counts) => counts,
@@ -52,21 +54,35 @@ pub async fn new(Shared(api): Shared<Api>, Query(wish): Query<Wish>, body: Bytes
 }
 
 /// `POST /api/boards/{board}/import`
-pub async fn onto(
-    Shared(api): Shared<Api>,
-    Path(board): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Refused> {
+pub async fn onto(Shared(api): Shared<Api>, Path(board): Path<String>, request: Request) -> Result<Response, Refused> {
     let name = super::native(&board)?;
-    let known = Known::managed(&api, name.clone(), &headers).await?;
+    let known = Known::managed(&api, name.clone(), request.headers()).await?;
     known.present()?;
     if api.rooms.is_full() {
         return Err(Refusal::DiskFull.into());
     }
-    let scene = read(&api, body, Some(name.clone())).await?;
+    let (scene, _turn) = read(&api, receive(&api, request).await?, Some(name.clone())).await?;
     let counts = put(&api, &name, scene).await?;
     Ok(json(StatusCode::OK, &value!({ "imported": counts })))
+}
+
+/// A file, and its place among those that are in memory.
+struct Received {
+    bytes: Bytes,
+    turn: OwnedSemaphorePermit,
+}
+
+/// Takes a file once there is a place for it: nothing of it is read before.
+async fn receive(api: &Api, request: Request) -> Result<Received, Refused> {
+    let turn = turn(&api.turns.imports, SENDING).await?;
+    match Bytes::from_request(request, api).await {
+        Ok(bytes) => Ok(Received { bytes, turn }),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let sentence = format!("A drawing to import may have {IMPORT} bytes. Leave something out.");
+            Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence))
+        }
+        Err(_) => Err(Refused::message("The file did not come whole. Send it again.")),
+    }
 }
 
 /// What came of a file.
@@ -89,11 +105,15 @@ fn is_library(text: &str) -> bool {
     serde_json::from_str::<Document<'_>>(text).is_ok_and(|document| document.kind.as_deref() == Some("excalidrawlib"))
 }
 
-/// Reads a file, for a board that is there or for a new one.
-async fn read(api: &Api, body: Bytes, board: Option<BoardName>) -> Result<Scene, Refused> {
+/// Reads a file, for a board that is there or for a new one. Its place stays taken: the drawing is in memory too.
+async fn read(
+    api: &Api,
+    received: Received,
+    board: Option<BoardName>,
+) -> Result<(Scene, OwnedSemaphorePermit), Refused> {
     let api = api.clone();
     heavy(&api.clone(), move || {
-        let text = std::str::from_utf8(&body)
+        let text = std::str::from_utf8(&received.bytes)
             .map_err(|_| Refused::message("The file is not text in UTF-8. Save it again from Excalidraw."))?;
         // What is there must lie below what comes, and must not be taken for it.
         let state = match &board {
@@ -122,7 +142,7 @@ async fn read(api: &Api, body: Bytes, board: Option<BoardName>) -> Result<Scene,
             read_scene(text, &mut reading)?
         };
         has_room(&api, &state, &scene)?;
-        Ok(scene)
+        Ok((scene, received.turn))
     })
     .await
 }

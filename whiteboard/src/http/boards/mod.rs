@@ -11,6 +11,7 @@ pub mod live;
 mod manage;
 pub mod rooms;
 pub mod sniff;
+pub mod turns;
 
 use super::origin::Origins;
 use crate::board::core::{BoardMeta, Limits};
@@ -30,19 +31,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use turns::{Turns, WORKING, turn};
 
 /// Bytes of a request's body where nothing else is said.
 const BODY: usize = 64 << 10;
 
 /// Bytes of a drawing that is imported.
 const IMPORT: usize = 64 << 20;
-
-/// Uploads of images at a time; more wait.
-pub const UPLOADS: usize = 4;
-
-/// Exports, imports and looks at the past at a time; more wait. Each may take a processor for a while.
-pub const HEAVY: usize = 1;
 
 /// What the API needs.
 #[derive(Clone)]
@@ -62,8 +57,7 @@ pub struct Api {
     /// Whether anybody may see the list of boards.
     pub public_list: bool,
     pub origins: Arc<Origins>,
-    pub uploading: Arc<Semaphore>,
-    pub heavy: Arc<Semaphore>,
+    pub turns: Turns,
 }
 
 /// Each path with a method and what serves it: the one list of routes, which a test compares with the document.
@@ -216,7 +210,7 @@ async fn heavy<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Refused> {
     // Held by the thread, not by the request: who goes away does not make room for one more.
-    let permit = api.heavy.clone().acquire_owned().await.map_err(|error| Refused::internal(&error))?;
+    let permit = turn(&api.turns.heavy, WORKING).await?;
     blocking(move || {
         let done = work();
         drop(permit);

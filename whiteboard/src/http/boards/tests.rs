@@ -3,11 +3,13 @@ use super::*;
 use crate::board::core::{Closed, Refusal};
 use crate::board::scene::action::What;
 use crate::store::testing::Bench;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 /// Rooms that write down what they are asked for.
@@ -71,6 +73,7 @@ impl Rooms for Fake {
 struct Server {
     bench: Bench,
     rooms: Arc<Fake>,
+    turns: Turns,
     router: Router,
 }
 
@@ -79,6 +82,7 @@ fn server() -> Server {
     let rooms = Arc::new(Fake::default());
     let data = bench.directory.path().to_owned();
     std::fs::write(data.join("token"), "admin-token").unwrap();
+    let turns = Turns::new(Arc::new(Semaphore::new(1)));
     let api = Api {
         store: bench.store.clone(),
         rooms: rooms.clone(),
@@ -90,10 +94,9 @@ fn server() -> Server {
         data,
         public_list: false,
         origins: Arc::new(Origins::parse("https://school.example").unwrap()),
-        uploading: Arc::new(Semaphore::new(UPLOADS)),
-        heavy: Arc::new(Semaphore::new(HEAVY)),
+        turns: turns.clone(),
     };
-    Server { bench, rooms, router: routes(api) }
+    Server { bench, rooms, turns, router: routes(api) }
 }
 
 struct Answer {
@@ -379,8 +382,7 @@ fn rebuilt(server: &Server) -> Api {
         data,
         public_list: false,
         origins: Arc::new(Origins::Any),
-        uploading: Arc::new(Semaphore::new(1)),
-        heavy: Arc::new(Semaphore::new(1)),
+        turns: Turns::new(Arc::new(Semaphore::new(1))),
     }
 }
 
@@ -589,4 +591,57 @@ async fn every_refusal_is_json_whoever_made_it() {
     assert_eq!(server.get("/api/boards/%ff", None).await.code(), (400, "message".into()));
     let document = server.get("/api/openapi.json", None).await;
     assert_eq!(document.json()["openapi"], "3.1.0");
+}
+
+/// A body that never comes, and says whether anybody waited for it.
+fn silent() -> (Body, Arc<AtomicBool>) {
+    let looked = Arc::new(AtomicBool::new(false));
+    let seen = looked.clone();
+    let body = futures_util::stream::poll_fn(move |_| {
+        seen.store(true, Ordering::Relaxed);
+        Poll::<Option<Result<Bytes, std::io::Error>>>::Pending
+    });
+    (Body::from_stream(body), looked)
+}
+
+#[tokio::test]
+async fn nothing_of_a_file_is_read_before_its_turn_and_without_a_right() {
+    let server = server();
+    let (_teacher, look) = server.secured("secured").await;
+    for (path, secret, status) in [
+        ("/api/boards/none/import", None, 404),
+        ("/api/boards/secured/import", None, 401),
+        ("/api/boards/secured/import", Some(&*look), 403),
+    ] {
+        let (body, looked) = silent();
+        assert_eq!(server.send("POST", path, secret, &[], body).await.status, status, "{path}");
+        assert!(!looked.load(Ordering::Relaxed), "{path}");
+    }
+    // All places taken: those for uploads are not needed to learn that there is no such board.
+    let uploads = server.turns.uploads.clone().acquire_many_owned(16).await.unwrap();
+    let image = [("content-type", "image/png")];
+    let key = Some("0123456789abcdef");
+    let (body, looked) = silent();
+    assert_eq!(server.send("PUT", "/api/boards/none/files/a", key, &image, body).await.status, 404);
+    assert!(!looked.load(Ordering::Relaxed));
+    drop(uploads);
+    let imports = server.turns.imports.clone().acquire_many_owned(2).await.unwrap();
+    let (body, looked) = silent();
+    let mut waiting = std::pin::pin!(server.send("POST", "/api/boards/import", None, &[], body));
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending() && !looked.load(Ordering::Relaxed));
+    drop(imports);
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending() && looked.load(Ordering::Relaxed));
+    assert_eq!(server.turns.imports.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_large_answer_that_nobody_reads_keeps_others_from_being_made() {
+    let server = server();
+    server.ask("POST", "/api/boards", None, &json!({ "id": "a" })).await;
+    let ask = || Request::get("/api/boards/a/export.excalidraw").body(Body::empty()).unwrap();
+    let answer = server.router.clone().oneshot(ask()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), server.turns.answers.available_permits()), (200, turns::ANSWERS - 1));
+    let told: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert_eq!(to_bytes(answer.into_body(), usize::MAX).await.unwrap().len(), told);
+    assert_eq!(server.turns.answers.available_permits(), turns::ANSWERS);
 }

@@ -19,10 +19,21 @@ use crate::store::{BoardName, Reader};
 use crate::websocket::{Connection, Frame, Next};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-/// Between two looks at the disk.
+/// Between two looks at the disk, at least.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// And so many times as long as the last look took: who looks at large boards must not keep the server busy.
+const REST: u32 = 10;
+
+/// For how long somebody who comes waits until others have had their look.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long after a look of this length the next one comes.
+fn rest(took: Duration) -> Duration {
+    LOOK + took.saturating_mul(REST)
+}
 
 /// The board of an address' last part: `classroom:<session code>` or `canvas:<canvas id>`.
 pub fn board_of(address: &str) -> Option<BoardName> {
@@ -41,13 +52,10 @@ struct Picture {
 }
 
 impl Picture {
-    /// Blocks. None: nothing happened since operation `known`.
-    fn take(reader: &Reader, board: &BoardName, known: Option<u64>) -> Result<Option<Self>, HistoryError> {
+    /// Blocks, and takes as long as the board is large.
+    fn take(reader: &Reader, board: &BoardName) -> Result<Self, HistoryError> {
         fn past<S: Durable>(reader: &Reader, board: &BoardName) -> Result<(u64, S), HistoryError> {
             reader.past::<S>(board, When::Now).map(|past| (past.seq, past.state))
-        }
-        if known == Some(reader.last(board)?) {
-            return Ok(None);
         }
         let (seq, elements) = if board.dialect == BoardName::CLASSROOM {
             let (seq, state) = past::<classroom::State>(reader, board)?;
@@ -56,7 +64,7 @@ impl Picture {
             let (seq, state) = past::<canvas::State>(reader, board)?;
             (seq, from_objects(state.objects().map(|object| &**object.text())))
         };
-        Ok(Some(Self { seq, elements }))
+        Ok(Self { seq, elements })
     }
 
     /// What shows this picture to somebody who has seen another: the new elements, if it only grew, else all.
@@ -76,21 +84,52 @@ impl Picture {
     }
 }
 
-async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<Option<Picture>, Closed> {
+/// Runs what reads the disk on a thread that may wait for it.
+async fn reading<T: Send + 'static>(
+    live: &Live,
+    board: &BoardName,
+    read: impl FnOnce(&Reader, &BoardName) -> Result<T, HistoryError> + Send + 'static,
+) -> Result<T, Closed> {
     let (reader, name) = (live.store.reader.clone(), board.clone());
-    let taken = tokio::task::spawn_blocking(move || {
+    let done = tokio::task::spawn_blocking(move || {
         if reader.meta(&name)?.deleted.is_some() {
             return Ok(Err(Closed::Deleted));
         }
-        Picture::take(&reader, &name, known).map(Ok)
+        read(&reader, &name).map(Ok)
     });
-    let error = match taken.await {
-        Ok(Ok(picture)) => return picture,
+    let error = match done.await {
+        Ok(Ok(done)) => return done,
         Ok(Err(error)) => error.to_string(),
         Err(panic) => panic.to_string(),
     };
     tracing::error!(board = %board.code, "{error}");
     Err(Closed::Unreadable)
+}
+
+/// The board as it is, and how long the look took. None: nothing happened since operation `known`, or others look.
+async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<(Option<Picture>, Duration), Closed> {
+    if let Some(known) = known
+        && known == reading(live, board, |reader, board| reader.last(board)).await?
+    {
+        return Ok((None, Duration::ZERO));
+    }
+    let turn = live.heavy.clone();
+    let place = if known.is_some() {
+        // There is something to see already; this connection is to be listened to meanwhile.
+        let Ok(place) = turn.try_acquire_owned() else { return Ok((None, Duration::ZERO)) };
+        place
+    } else {
+        let Ok(Ok(place)) = timeout(PATIENCE, turn.acquire_owned()).await else { return Err(Closed::Unreadable) };
+        place
+    };
+    let begin = Instant::now();
+    // Held by the thread: who goes away does not make room for one more.
+    let taken = reading(live, board, move |reader, board| {
+        let taken = Picture::take(reader, board);
+        drop(place);
+        taken
+    });
+    Ok((Some(taken.await?), begin.elapsed()))
 }
 
 fn welcome(hello: &Hello, user: UserId, board: &BoardName, live: &Live, seq: u64) -> Event {
@@ -130,8 +169,8 @@ pub async fn show(
     live: &Live,
 ) -> Option<Closed> {
     let closed = |closed| Some(live.closed(closed));
-    let mut shown = match picture(live, board, None).await {
-        Ok(picture) => picture.unwrap_or_default(),
+    let (mut shown, took) = match picture(live, board, None).await {
+        Ok((picture, took)) => (picture.unwrap_or_default(), took),
         Err(why) => return closed(why),
     };
     let user = super::access::user_of(&hello.key);
@@ -139,7 +178,7 @@ pub async fn show(
     shown.snapshot().iter().for_each(|event| place.outbox.answer(live.frame(event)));
     let mut patience = Patience::new(live.timing);
     let (mut bucket, since) = (Bucket::new(live.rate), Instant::now());
-    let mut look = since + LOOK;
+    let mut look = since + rest(took);
     let mut wrong = 0;
     loop {
         let message = match connection.next(&*place.outbox, look.min(patience.deadline())).await {
@@ -151,15 +190,15 @@ pub async fn show(
             }
             Next::Sent(_) => continue,
             Next::Deadline if Instant::now() >= look => {
-                match picture(live, board, Some(shown.seq)).await {
-                    Ok(Some(now)) => {
-                        now.events_after(&shown).iter().for_each(|event| place.outbox.answer(live.frame(event)));
-                        shown = now;
-                    }
-                    Ok(None) => {}
+                let (now, took) = match picture(live, board, Some(shown.seq)).await {
+                    Ok(looked) => looked,
                     Err(why) => return closed(why),
+                };
+                if let Some(now) = now {
+                    now.events_after(&shown).iter().for_each(|event| place.outbox.answer(live.frame(event)));
+                    shown = now;
                 }
-                look = Instant::now() + LOOK;
+                look = Instant::now() + rest(took);
                 continue;
             }
             Next::Deadline => {
@@ -237,6 +276,13 @@ mod tests {
         for other in [picture(2, &[1]), picture(2, &[2, 1]), picture(2, &[])] {
             let Event::Snapshot(snapshot) = &other.events_after(&before)[0] else { panic!("{other:?}") };
             assert!(!snapshot.more);
+        }
+    }
+
+    #[test]
+    fn who_looks_at_a_large_board_looks_less_often() {
+        for (took, next) in [(0, 1000), (20, 1200), (5000, 51_000)] {
+            assert_eq!(rest(Duration::from_millis(took)), Duration::from_millis(next), "{took}");
         }
     }
 

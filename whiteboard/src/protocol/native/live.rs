@@ -12,6 +12,7 @@ use crate::websocket::Frame;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 /// How long things last.
@@ -31,6 +32,9 @@ impl Default for Timing {
         Self { hello: seconds(10), ping_interval: seconds(25), ping_timeout: seconds(20) }
     }
 }
+
+/// Boards that are read whole from the disk at a time, for whatever: more wait.
+const HEAVY: usize = 1;
 
 /// Of a class of clients that come back after a restart each gets so much of the time.
 const RETRY_EACH: Duration = Duration::from_millis(5);
@@ -55,6 +59,8 @@ pub struct Live {
     pub timing: Timing,
     /// Messages that a client may send [P5].
     pub rate: Rate,
+    /// Whoever reads a whole board from the disk has one of these places: each may take a processor for a while.
+    pub heavy: Arc<Semaphore>,
     /// The tasks of all connections.
     pub tasks: TaskTracker,
     connections: Mutex<Connections>,
@@ -77,6 +83,7 @@ impl Live {
             limits,
             timing,
             rate,
+            heavy: Arc::new(Semaphore::new(HEAVY)),
             tasks: TaskTracker::new(),
             connections: Mutex::default(),
         }

@@ -1,15 +1,31 @@
 //! The board as it was, for those who want it back.
 
+use super::live::Live;
 use crate::board::scene::element::Element;
 use crate::board::scene::event::Code;
 use crate::board::scene::state::State;
+use crate::store::BoardName;
 use crate::store::history::{HistoryError, When};
-use crate::store::{BoardName, Store};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For how long somebody waits until others are done with theirs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The elements that were not deleted after operation `seq`; an error is told to the client.
-pub async fn elements(store: &Store, board: &BoardName, seq: u64) -> Result<Vec<Element>, (Code, String)> {
-    let (reader, name) = (store.reader.clone(), board.clone());
-    let read = tokio::task::spawn_blocking(move || reader.past::<State>(&name, When::Seq(seq))).await;
+pub async fn elements(live: &Live, board: &BoardName, seq: u64) -> Result<Vec<Element>, (Code, String)> {
+    let (reader, name) = (live.store.reader.clone(), board.clone());
+    let Ok(Ok(place)) = timeout(PATIENCE, live.heavy.clone().acquire_owned()).await else {
+        let sentence = "The server is busy with the past of other boards. Try again in a minute.";
+        return Err((Code::TooMany, sentence.to_owned()));
+    };
+    // Held by the thread: who goes away does not make room for one more.
+    let read = tokio::task::spawn_blocking(move || {
+        let past = reader.past::<State>(&name, When::Seq(seq));
+        drop(place);
+        past
+    })
+    .await;
     match read {
         Ok(Ok(past)) => Ok(past.state.live()),
         Ok(Err(error @ (HistoryError::UnknownSeq(_) | HistoryError::Folded { .. }))) => {

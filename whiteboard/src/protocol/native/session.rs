@@ -259,7 +259,7 @@ impl<'a> Session<'a> {
     /// Reads the board as it was, for the request that brings it back.
     async fn restore(&mut self, id: u64, seq: u64) {
         let (code, message) = match self.role {
-            Role::Teacher => match super::past::elements(&self.live.store, &self.board, seq).await {
+            Role::Teacher => match super::past::elements(self.live, &self.board, seq).await {
                 Ok(elements) => {
                     let what = What::RestoreTo(RestoreTo { seq, elements });
                     return self.membership.request(Action::Durable(Asked { id, what }), None).await;
