@@ -145,10 +145,11 @@ fn answer(session: &Session, frames: &[Frame]) -> String {
 
 /// Takes what a client posted: any number of packets, in order.
 pub async fn post(session: &Session, registry: &Registry, body: &str) -> Result<(), Refused> {
-    if session.stage() == Stage::Ended {
-        return Err(Refused::Gone);
-    }
     for text in body.split(SEPARATOR) {
+        // Also in the middle: it may end while a packet waits for its turn.
+        if session.stage() == Stage::Ended {
+            return Err(Refused::Gone);
+        }
         match session.receive(text).await {
             Ok(Step::Continue) => {}
             Ok(Step::Close) => {

@@ -113,21 +113,28 @@ impl Session {
             Packet::Message(message) => {
                 let mut socket = self.socket.lock().await;
                 self.keep_pace().await;
+                if self.stage() == Stage::Ended {
+                    // Ended while this waited: nobody would notice that the client joined again.
+                    return Ok(Step::Close);
+                }
                 socket.message(message).await?;
                 if socket.is_joined() {
                     self.heartbeat().connected();
                 }
             }
-            Packet::Pong => self.heartbeat().pong(Instant::now()),
             Packet::Close => return Ok(Step::Close),
+            Packet::Pong => {
+                self.keep_pace().await;
+                self.heartbeat().pong(Instant::now());
+            }
             // Binary: attachments of a binary event, which was answered when its text came.
-            Packet::Binary | Packet::Noop | Packet::Ping(_) | Packet::Upgrade => {}
+            Packet::Binary | Packet::Noop | Packet::Ping(_) | Packet::Upgrade => self.keep_pace().await,
         }
         Ok(Step::Continue)
     }
 
     /// Waits as long as the client is faster than its rate allows: meanwhile nothing more is read from it.
-    async fn keep_pace(&self) {
+    pub(super) async fn keep_pace(&self) {
         loop {
             let taken = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take(self.start.elapsed());
             let Err(wait) = taken else { return };
