@@ -140,6 +140,13 @@ impl<C: Core> Clients<C> {
     }
 }
 
+/// Nobody stays connected to a room that there is not any more: who is still here when it ends comes back to a new one.
+impl<C: Core> Drop for Clients<C> {
+    fn drop(&mut self) {
+        self.close_all(Closed::Unreadable);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +261,17 @@ mod tests {
         assert_eq!((got, encoded.load(Ordering::Relaxed)), (vec![3, 2, 4, 0], 4));
         clients.send_volatile(&Effect { to: To::All, event: Event::BackgroundCleared }, Duration::ZERO);
         assert!(clients.flush_due() > Some(Duration::ZERO), "the next ones are gathered");
+    }
+
+    #[test]
+    fn who_is_there_when_a_room_breaks_is_closed() {
+        let Bench { mut clients, outboxes, .. } = bench();
+        clients.leave(0);
+        clients.close(1, Closed::Access);
+        drop(clients);
+        let closed: Vec<_> = outboxes.iter().map(|outbox| outbox.closed()).collect();
+        let broken = Some(Closed::Unreadable);
+        assert_eq!(closed, [None, Some(Closed::Access), broken, broken]);
     }
 
     #[test]

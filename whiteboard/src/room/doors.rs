@@ -48,6 +48,19 @@ pub(super) struct Inside<C: Core> {
     pub(super) permits: Arc<Semaphore>,
 }
 
+/// A room that ends leaves nobody waiting: also when its task panicked, of which nobody is told otherwise.
+impl<C: Core> Drop for Inside<C> {
+    fn drop(&mut self) {
+        self.permits.close();
+        self.inputs.close();
+        while let Ok(input) = self.inputs.try_recv() {
+            if let Input::Join(_, outbox) = input {
+                outbox.close(Closed::Unreadable);
+            }
+        }
+    }
+}
+
 impl<C: Core> Door<C> {
     pub(super) fn new() -> (Self, Inside<C>) {
         let (inputs, receiver) = mpsc::unbounded_channel();
@@ -125,7 +138,25 @@ impl<C: Core> Drop for Membership<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::classroom::Action;
+    use crate::board::classroom::{Action, Classroom};
+
+    #[tokio::test]
+    async fn who_comes_while_a_room_breaks_is_closed_and_nobody_waits() {
+        let (door, inside) = Door::<Classroom>::new();
+        let outbox = Arc::new(Outbox::new(Arc::default()));
+        let join = Request { client: 1, action: Action::Join, ack: None };
+        assert!(door.inputs.send(Input::Join(join, outbox.clone())).is_ok());
+        let member = Membership::new(1, door.clone());
+        // All of the room's space is taken: a request has to wait.
+        door.permits.acquire_many(WAITING_UNITS).await.unwrap().forget();
+        let mut waiting = std::pin::pin!(member.request(Action::Join, None));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        drop(inside);
+        assert_eq!(outbox.closed(), Some(Closed::Unreadable));
+        waiting.await;
+        let later = Request { client: 2, action: Action::Join, ack: None };
+        assert!(door.inputs.send(Input::Request(later)).is_err(), "a new room takes its place");
+    }
 
     #[test]
     fn a_request_takes_room_by_its_size_and_never_more_than_there_is() {
