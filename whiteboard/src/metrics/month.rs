@@ -17,22 +17,28 @@ fn month_of(unix_ms: i64) -> String {
     moment.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string()
 }
 
+fn is_month(text: &str) -> bool {
+    let is_digit = |place: usize, byte: u8| if place == 4 { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 7 && text.bytes().enumerate().all(|(place, byte)| is_digit(place, byte))
+}
+
 impl MonthTotal {
-    /// What [`Self::text`] gave before the process was restarted; nothing of another month, nor of unreadable text.
+    /// What [`Self::text`] gave before the process was restarted; nothing of an earlier month, nor of unreadable text. A
+    /// later month is kept: it is the clock that is wrong, as on machines that learn the time from the network.
     pub fn restored(text: Option<&str>, unix_ms: i64) -> Self {
         let month = month_of(unix_ms);
-        let bytes = text
+        let kept = text
             .and_then(|text| text.split_once(' '))
-            .filter(|(then, _)| *then == month)
-            .and_then(|(_, bytes)| bytes.parse().ok())
-            .unwrap_or(0);
+            .filter(|(then, _)| is_month(then) && *then >= month.as_str())
+            .and_then(|(then, bytes)| Some((then.to_owned(), bytes.parse().ok()?)));
+        let (month, bytes) = kept.unwrap_or((month, 0));
         Self { month, bytes, counted: 0 }
     }
 
     /// Adds what the process's counter grew by. What was sent since the last call counts for the month of `unix_ms`.
     pub fn update(&mut self, counter: u64, unix_ms: i64) {
         let month = month_of(unix_ms);
-        if month != self.month {
+        if month > self.month {
             (self.month, self.bytes) = (month, 0);
         }
         self.bytes += counter.saturating_sub(self.counted);
@@ -71,8 +77,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_month_or_unreadable_counts_nothing() {
-        for text in ["2026-10 7", "2026-11", "2026-11 x", "", "2026-11 -5"] {
+    fn a_clock_that_is_behind_for_a_while_loses_nothing() {
+        let mut total = MonthTotal::restored(Some("2026-11 7"), ms("1970-01-01T00:00:09Z"));
+        total.update(1, ms("1970-01-01T00:01:00Z"));
+        assert_eq!(total.text(), "2026-11 8");
+        total.update(3, ms("2026-11-21T00:00:00Z"));
+        assert_eq!(total.text(), "2026-11 10");
+        total.update(4, ms("2026-12-01T00:00:00Z"));
+        assert_eq!(total.text(), "2026-12 1");
+    }
+
+    #[test]
+    fn what_is_of_an_earlier_month_or_unreadable_counts_nothing() {
+        for text in ["2026-10 7", "2026-11", "2026-11 x", "", "2026-11 -5", "9 7", "future! 7"] {
             assert_eq!(MonthTotal::restored(Some(text), ms("2026-11-21T00:00:00Z")).text(), "2026-11 0", "{text}");
         }
     }

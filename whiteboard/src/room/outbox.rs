@@ -32,7 +32,7 @@ pub const VOLATILE_CAPACITY: usize = 1 << 20;
 
 /// Bytes that may wait for all clients of the server together, what many wait for counted once. Above this, who has more
 /// than [`SHARE`] waiting is closed, and what is volatile is dropped for who is behind: many slow readers together must
-/// not take the memory of everybody.
+/// not take the memory of everybody. Answers count from twice as much on: who comes to a large board has much waiting.
 pub const ALL_CAPACITY: usize = 256 << 20;
 
 /// Bytes that anybody may have waiting, however little memory is left.
@@ -109,7 +109,8 @@ impl Queue {
     /// Whether the client does not keep up at all. `live`: bytes that wait for anybody.
     fn is_too_long(&self, live: usize) -> bool {
         let full = self.bytes.frames > CAPACITY || self.bytes.answers > ANSWERS;
-        let unfair = live > ALL_CAPACITY && self.bytes.frames > SHARE;
+        let unfair = live > ALL_CAPACITY && self.bytes.frames > SHARE
+            || live > 2 * ALL_CAPACITY && self.bytes.frames + self.bytes.answers > SHARE;
         (full || unfair) && self.waiting.len() > 1
     }
 
@@ -218,11 +219,11 @@ impl Outbox {
             return;
         }
         self.change(|queue| {
-            self.metrics.deliveries.inc_by(count as u64);
             if queue.refuses_volatile(live()) {
                 self.metrics.volatile_dropped.inc_by(count as u64);
                 return;
             }
+            self.metrics.deliveries.inc_by(count as u64);
             queue.push(Waiting::Batch { batch: batch.clone(), but });
             let before = queue.bytes.volatile - bytes;
             if before > 0 && queue.bytes.volatile > VOLATILE_ABOVE.max(queue.thin_at) {
@@ -279,7 +280,7 @@ impl Outbox {
             }
         }
         queue.tidy();
-        self.metrics.bytes_sent.inc_by(size as u64);
+        // Its bytes are counted when the answer that carries it leaves.
         taken
     }
 
