@@ -50,6 +50,8 @@ pub enum Closed {
     Misuse,
     /// A message was larger than the limit.
     TooLarge,
+    /// More large messages were coming from all clients together than there is memory for.
+    Busy,
     /// It sent more messages than the limit, for long.
     TooMany,
     /// The board cannot be read from the disk.
@@ -70,13 +72,14 @@ pub enum Closed {
 
 impl Closed {
     /// Each reason, for tables.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SlowReader,
         Self::NoAnswer,
         Self::SessionEnded,
         Self::Shutdown,
         Self::Misuse,
         Self::TooLarge,
+        Self::Busy,
         Self::TooMany,
         Self::Unreadable,
         Self::Unsaved,
@@ -96,6 +99,7 @@ impl Closed {
             Self::Shutdown => "shutdown",
             Self::Misuse => "misuse",
             Self::TooLarge => "too_large",
+            Self::Busy => "busy",
             Self::TooMany => "too_many",
             Self::Unreadable => "unreadable",
             Self::Unsaved => "unsaved",

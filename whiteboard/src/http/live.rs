@@ -6,7 +6,7 @@ use super::{Public, error};
 use crate::metrics::{Counted, Transport};
 use crate::protocol::native::{foreign, session};
 use crate::store::BoardName;
-use crate::websocket::{Config, Refused, Upgrade};
+use crate::websocket::{BEFORE_HELLO, Config, Refused, Upgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -50,7 +50,7 @@ pub async fn get(
     let metrics = public.metrics;
     // Counted, so that a stop waits until this client has been told.
     let token = live.tasks.token();
-    let config = Config { max_message: live.limits.message, ..Config::default() };
+    let config = Config { max_message: live.limits.message.min(BEFORE_HELLO), ..Config::default() };
     upgrade.accept(config, move |connection| async move {
         let counted = Counted::new(&metrics, BoardName::BOARD, Transport::Websocket);
         session::serve(connection, name, may_look, live).await;

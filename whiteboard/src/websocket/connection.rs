@@ -1,7 +1,7 @@
 //! One connection: reads when something came, writes when something waits, sleeps otherwise.
 
 use super::decoder::{Decoder, Found, Kind, Message, Violation};
-use super::{Config, Frame};
+use super::{Config, Frame, MESSAGE_RATE};
 use bytes::{Buf, Bytes};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -29,6 +30,13 @@ const KEPT: usize = 8;
 
 /// Writes in a row before the peer is listened to.
 const WRITES: usize = 4;
+
+/// Pings in a row that are answered before others have their turn.
+const PINGS: usize = 32;
+
+/// Bytes that a peer must take within [`Config::write_timeout`], unless everything went: who takes a byte now and then
+/// takes nothing.
+const PROGRESS: usize = 32 << 10;
 
 thread_local! {
     /// What is read goes through here, so that a connection that waits has no buffer.
@@ -121,8 +129,11 @@ pub struct Connection {
     pong: Option<Bytes>,
     /// The newest version in `sending`.
     version: Option<u64>,
-    /// Since when the kernel takes nothing.
+    /// Since when the kernel takes nothing, or less than [`PROGRESS`]; and how much it took since.
     blocked: Option<Instant>,
+    progress: usize,
+    /// Since when a message is coming that is not whole.
+    unfinished: Option<Instant>,
     /// Armed for a moment that is not later than the next deadline; kept, because deadlines mostly move on.
     timer: Option<Pin<Box<Sleep>>>,
     config: Config,
@@ -143,10 +154,17 @@ impl Connection {
             pong: None,
             version: None,
             blocked: None,
+            progress: 0,
+            unfinished: None,
             timer: None,
             config,
             ended: None,
         }
+    }
+
+    /// From now on messages of the peer may have so many bytes.
+    pub fn set_max_message(&mut self, bytes: usize) {
+        self.decoder.set_max_message(bytes);
     }
 
     /// Waits for the next thing to do; meanwhile, what is queued goes out. Cancel safe.
@@ -243,6 +261,7 @@ impl Connection {
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>, queue: &impl Outgoing, deadline: Instant) -> Poll<Step> {
+        let mut pings = 0;
         loop {
             // The queue again after each message: answers to it go out with the rest.
             if let Some(step) = self.send(cx, queue) {
@@ -252,26 +271,63 @@ impl Connection {
                 Ok(found) => found,
                 Err(violation) => return Poll::Ready(Step::Ended(Ended::Violation(violation))),
             };
+            if found.is_some() && !self.decoder.is_assembling() {
+                self.unfinished = None;
+            }
             match found {
                 Some(found) if found.kind == Kind::Ping => {
                     if let Message::Ping(payload) = self.decoder.message(&found) {
                         self.pong = Some(Frame::pong(payload).wire().clone());
                     }
+                    pings += 1;
+                    if pings == PINGS {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
                 Some(found) => return Poll::Ready(Step::Found(found)),
-                None => match self.poll_read(cx, true) {
-                    Poll::Ready(Ok(1..)) => {}
-                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Step::Ended(Ended::Lost)),
-                    Poll::Pending => return self.poll_deadline(cx, deadline).map(|()| self.late(deadline)),
-                },
+                None => {
+                    match self.decoder.unfinished() {
+                        Some(_) => _ = self.unfinished.get_or_insert_with(Instant::now),
+                        None => self.unfinished = None,
+                    }
+                    match self.poll_read(cx, true) {
+                        Poll::Ready(Ok(1..)) => {}
+                        Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Step::Ended(Ended::Lost)),
+                        Poll::Pending => return self.poll_deadline(cx, deadline).map(|()| self.late(deadline)),
+                    }
+                }
             }
         }
     }
 
     /// What it means that the timer has fired.
     fn late(&self, deadline: Instant) -> Step {
-        let blocked = self.blocked.map(|since| since + self.config.write_timeout);
-        if blocked.is_some_and(|until| until <= deadline) { Step::Ended(Ended::TooSlow) } else { Step::Deadline }
+        let first = self.first(deadline);
+        if self.blocked_until().is_some_and(|until| until <= first) {
+            Step::Ended(Ended::TooSlow)
+        } else if self.whole_by().is_some_and(|until| until <= first) {
+            Step::Ended(Ended::Violation(Violation::Late))
+        } else {
+            Step::Deadline
+        }
+    }
+
+    /// When the peer must have taken something of what is sent.
+    fn blocked_until(&self) -> Option<Instant> {
+        self.blocked.map(|since| since + self.config.write_timeout)
+    }
+
+    /// When the message that is coming must be whole.
+    fn whole_by(&self) -> Option<Instant> {
+        let since = self.unfinished?;
+        let seconds = self.decoder.unfinished().unwrap_or(0) / MESSAGE_RATE;
+        Some(since + self.config.message_timeout + Duration::from_secs(seconds as u64))
+    }
+
+    /// The first of all moments at which something is due.
+    fn first(&self, deadline: Instant) -> Instant {
+        [self.blocked_until(), self.whole_by()].into_iter().flatten().fold(deadline, Instant::min)
     }
 
     /// Sends what waits, as far as the kernel takes it.
@@ -291,7 +347,10 @@ impl Connection {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Some(Step::Ended(Ended::Lost)),
                 Poll::Pending => {
-                    let since = *self.blocked.get_or_insert_with(Instant::now);
+                    let since = *self.blocked.get_or_insert_with(|| {
+                        self.progress = 0;
+                        Instant::now()
+                    });
                     return (since.elapsed() >= self.config.write_timeout).then_some(Step::Ended(Ended::TooSlow));
                 }
             }
@@ -320,7 +379,11 @@ impl Connection {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.blocked = None;
+            self.progress += written;
+            if self.progress >= PROGRESS {
+                self.blocked = None;
+                self.progress = 0;
+            }
             while let Some(chunk) = self.sending.front_mut()
                 && written > 0
             {
@@ -353,8 +416,7 @@ impl Connection {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let blocked = self.blocked.map(|since| since + self.config.write_timeout);
-        let wanted = blocked.map_or(deadline, |blocked| blocked.min(deadline));
+        let wanted = self.first(deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(wanted)));
         if timer.deadline() > wanted {
             timer.as_mut().reset(wanted);

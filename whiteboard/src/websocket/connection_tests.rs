@@ -284,3 +284,93 @@ fn an_idle_connection_is_small() {
     let connection = size_of::<Connection>();
     assert!(connection <= 400, "{connection} bytes");
 }
+
+/// Both ends of a connection, the server's with this configuration.
+async fn pair(config: Config) -> (TcpStream, Connection) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (peer, Connection::new(listener.accept().await.unwrap().0, &[], config))
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_whole_ends_the_connection_whatever_comes_between() {
+    let config = Config { message_timeout: Duration::from_millis(50), ..Config::default() };
+    let (mut peer, mut connection) = pair(config).await;
+    let queue = Waiting::default();
+    // "a" as the first fragment; then a pong and an empty fragment, again and again.
+    peer.write_all(b"\x01\x81\0\0\0\0a").await.unwrap();
+    let trickle = tokio::spawn(async move {
+        while peer.write_all(b"\x8a\x80\0\0\0\0\x00\x80\0\0\0\0").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let ended = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Next::Ended(ended) = connection.next(&queue, later()).await {
+                return ended;
+            }
+        }
+    });
+    assert_eq!(ended.await.unwrap(), Ended::Violation(Violation::Late));
+    drop(connection);
+    trickle.await.unwrap();
+}
+
+#[tokio::test]
+async fn each_message_has_the_whole_time() {
+    let config = Config { message_timeout: Duration::from_millis(200), ..Config::default() };
+    let (mut peer, mut connection) = pair(config).await;
+    let queue = Waiting::default();
+    let start = Instant::now();
+    // Each read ends within a message: the next one has begun whenever one is whole.
+    peer.write_all(b"\x81\x81\0\0").await.unwrap();
+    while start.elapsed() < Duration::from_millis(400) {
+        peer.write_all(b"\0\0a\x81\x81\0\0").await.unwrap();
+        assert!(matches!(connection.next(&queue, later()).await, Next::Text("a")));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_a_byte_now_and_then_is_too_slow() {
+    let config = Config { write_timeout: Duration::from_millis(300), ..Config::default() };
+    let (mut peer, mut connection) = pair(config).await;
+    let queue = Waiting::default();
+    for _ in 0..400 {
+        queue.push(Frame::plain("x".repeat(100_000)));
+    }
+    let trickle = tokio::spawn(async move {
+        let mut some = [0; 64];
+        while matches!(peer.read(&mut some).await, Ok(1..)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let next = tokio::time::timeout(PATIENCE, connection.next(&queue, later()));
+    assert!(matches!(next.await.unwrap(), Next::Ended(Ended::TooSlow)));
+    trickle.abort();
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_leaves_others_their_turn() {
+    let (mut peer, mut connection) = pair(Config::default()).await;
+    let queue = Waiting::default();
+    // As many as one read brings.
+    peer.write_all(&b"\x89\x80\0\0\0\0".repeat(1000)).await.unwrap();
+    connection.stream.readable().await.unwrap();
+    let looks = {
+        let mut next = pin!(connection.next(&queue, later()));
+        let mut looks = 0;
+        let looking = poll_fn(|cx| {
+            looks += 1;
+            assert!(next.as_mut().poll(cx).is_pending());
+            // One that is in order waits for the peer after so many looks.
+            if looks < 5 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        tokio::time::timeout(PATIENCE, looking).await.expect("it waits for the peer");
+        looks
+    };
+    assert_eq!(looks, 5, "each look answers a few and asks for another");
+    let mut pong = [0; 2];
+    tokio::time::timeout(PATIENCE, peer.read_exact(&mut pong)).await.unwrap().unwrap();
+    assert_eq!(&pong, b"\x8a\0");
+}

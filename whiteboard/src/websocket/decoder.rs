@@ -4,7 +4,9 @@
 //! are short, whole, and may come between fragments), 7.4 (codes in a closing frame), 8.1 (text is UTF-8).
 
 use super::frame::{BINARY, CLOSE, CONTROL, FIN, PING, PONG, TEXT};
+use super::unfinished::{self, Held};
 use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
 
 const CONTINUATION: u8 = 0;
 
@@ -20,6 +22,11 @@ pub enum Violation {
     Utf8,
     #[error("a message may have {0} bytes at most")]
     TooLarge(usize),
+    /// Nothing that this client did alone: all together send more than there is memory for.
+    #[error("too many large messages are coming at the moment")]
+    Busy,
+    #[error("a message did not come whole in time")]
+    Late,
 }
 
 impl Violation {
@@ -29,6 +36,8 @@ impl Violation {
             Self::Protocol(_) => 1002,
             Self::Utf8 => 1007,
             Self::TooLarge(_) => 1009,
+            Self::Busy => 1013,
+            Self::Late => 1008,
         }
     }
 }
@@ -86,12 +95,42 @@ pub struct Decoder {
     assembling: Option<u8>,
     max_message: usize,
     closed: bool,
+    held: Held,
 }
 
 impl Decoder {
     /// A decoder for messages of at most so many bytes.
     pub fn new(max_message: usize) -> Self {
-        Self { buffer: Vec::new(), read: 0, assembled: Vec::new(), assembling: None, max_message, closed: false }
+        Self::counted(max_message, &unfinished::HELD)
+    }
+
+    /// [`Self::new`], whose memory is counted in `all`.
+    fn counted(max_message: usize, all: &'static AtomicUsize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            read: 0,
+            assembled: Vec::new(),
+            assembling: None,
+            max_message,
+            closed: false,
+            held: Held::of(all),
+        }
+    }
+
+    /// From now on messages may have so many bytes.
+    pub fn set_max_message(&mut self, bytes: usize) {
+        self.max_message = bytes;
+    }
+
+    /// Whether a message in fragments has begun and not ended.
+    pub(super) fn is_assembling(&self) -> bool {
+        self.assembling.is_some()
+    }
+
+    /// Bytes that came of a message that is not whole; only right after [`Self::advance`] had nothing.
+    pub(super) fn unfinished(&self) -> Option<usize> {
+        let bytes = self.buffer.len() + self.assembled.len();
+        (bytes > 0 || self.is_assembling()).then_some(bytes)
     }
 
     /// Takes bytes that have arrived. To bound memory, call [`Self::decode`] until it has nothing before the next.
@@ -100,6 +139,7 @@ impl Decoder {
         if !self.closed {
             self.buffer.extend_from_slice(bytes);
         }
+        self.held.set(self.buffer.capacity() + self.assembled.capacity());
     }
 
     /// The next whole message, if it has arrived.
@@ -135,7 +175,7 @@ impl Decoder {
             && let Some(header) = self.header()?
         {
             if header.payload.end > self.buffer.len() {
-                return Ok(None);
+                break;
             }
             unmask(&mut self.buffer[header.payload.clone()], header.mask);
             self.read = header.payload.end;
@@ -158,6 +198,12 @@ impl Decoder {
             }
         }
         self.tidy();
+        self.held.set(self.buffer.capacity() + self.assembled.capacity());
+        if self.held.is_too_much() {
+            (self.buffer, self.assembled, self.closed) = (Vec::new(), Vec::new(), true);
+            self.held.set(0);
+            return Err(Violation::Busy);
+        }
         Ok(None)
     }
 

@@ -209,3 +209,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_large_message_is_given_up_when_all_together_take_too_much() {
+    static ALL: AtomicUsize = AtomicUsize::new(0);
+    let piece = text(false, TEXT, &"x".repeat(unfinished::SHARE));
+    let more = text(false, CONTINUATION, "x");
+    let end = text(true, CONTINUATION, "x");
+    for (others, expected) in [(0, None), (unfinished::ALL, Some(Violation::Busy))] {
+        let mut rest = Held::of(&ALL);
+        rest.set(others);
+        let mut decoder = Decoder::counted(1 << 20, &ALL);
+        // Whoever sends something small is heard, however much the others hold.
+        decoder.feed(&text(true, TEXT, "small"));
+        assert_eq!(decoder.decode(), Ok(Some(Message::Text("small"))));
+        decoder.feed(&piece);
+        let held = decoder.decode().err();
+        decoder.feed(&more);
+        assert_eq!(held.or(decoder.decode().err()), expected, "{others}");
+        if expected.is_some() {
+            assert!(ALL.load(std::sync::atomic::Ordering::Relaxed) == others, "nothing of it is kept");
+        } else {
+            decoder.feed(&end);
+            assert!(matches!(decoder.decode(), Ok(Some(Message::Text(_)))));
+        }
+        drop(decoder);
+        drop(rest);
+        assert_eq!(ALL.load(std::sync::atomic::Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn what_has_not_come_whole_is_known() {
+    let mut decoder = Decoder::new(100);
+    for (bytes, unfinished) in [
+        (&text(true, TEXT, "whole")[..], None),
+        (&text(true, TEXT, "part")[..7], Some(7)),
+        (&text(true, TEXT, "part")[7..], None),
+        (&text(false, TEXT, "ab"), Some(2)),
+        (&text(true, PONG, ""), Some(2)),
+        (&text(false, CONTINUATION, "c"), Some(3)),
+        (&text(true, CONTINUATION, ""), None),
+        (&text(false, TEXT, ""), Some(0)),
+    ] {
+        decoder.feed(bytes);
+        while decoder.advance().unwrap().is_some() {}
+        assert_eq!(decoder.unfinished(), unfinished);
+    }
+}
+
+#[test]
+fn a_client_that_is_known_may_send_more() {
+    let mut decoder = Decoder::new(5);
+    decoder.feed(&[text(true, TEXT, "hello"), text(true, TEXT, "longer")].concat());
+    assert_eq!(decoder.decode(), Ok(Some(Message::Text("hello"))));
+    decoder.set_max_message(6);
+    assert_eq!(decoder.decode(), Ok(Some(Message::Text("longer"))));
+}

@@ -31,6 +31,7 @@ pub mod decoder;
 mod frame;
 mod handshake;
 mod live;
+mod unfinished;
 
 pub use connection::{Connection, Ended, Next, Outgoing, Silence, Taken};
 pub use decoder::Violation;
@@ -40,19 +41,35 @@ pub use live::{counted, live};
 
 use std::time::Duration;
 
+/// Bytes that a message may have before the peer has said who it is.
+pub const BEFORE_HELLO: usize = 64 << 10;
+
+/// Bytes of a message that has not come whole that give it a second more: less than any line carries.
+pub const MESSAGE_RATE: usize = 16 << 10;
+
 /// What a dialect allows.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Bytes that one message of the peer may have, all its fragments together. A longer one is a [`Violation`].
+    /// Bytes that one message of the peer may have, all its fragments together. A longer one is a [`Violation`]. See
+    /// [`Connection::set_max_message`] for peers that have yet to say who they are.
     pub max_message: usize,
     /// A peer that takes nothing of what is sent for so long is [`Ended::TooSlow`].
     pub write_timeout: Duration,
+    /// Within which a message must come whole, counted from its first byte; each [`MESSAGE_RATE`] bytes that came give
+    /// a second more. Who is slower is [`Violation::Late`].
+    pub message_timeout: Duration,
     /// How long a closing handshake may take.
     pub close_timeout: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_message: 1 << 20, write_timeout: Duration::from_secs(20), close_timeout: Duration::from_secs(1) }
+        let seconds = Duration::from_secs;
+        Self {
+            max_message: 1 << 20,
+            write_timeout: seconds(20),
+            message_timeout: seconds(60),
+            close_timeout: seconds(1),
+        }
     }
 }

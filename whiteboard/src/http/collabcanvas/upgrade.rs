@@ -6,11 +6,10 @@ use super::client::Client;
 use super::shown;
 use crate::metrics::{Counted, Transport};
 use crate::protocol::collabcanvas::is_canvas_name;
-use crate::protocol::collabcanvas::message::MESSAGE_BYTES;
 use crate::protocol::collabcanvas::socket::{Socket, serve};
 use crate::room::Outbox;
 use crate::store::BoardName;
-use crate::websocket::{Config, Refused, Upgrade};
+use crate::websocket::{BEFORE_HELLO, Config, Refused, Upgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +45,7 @@ pub async fn upgrade(
     let cookies = shown::cookie_sessions(&headers, &site.origins);
     // Counted, so that a stop waits until what this client sent is on disk.
     let token = collab.tasks.token();
-    let config = Config { max_message: MESSAGE_BYTES, ..Config::default() };
+    let config = Config { max_message: BEFORE_HELLO, ..Config::default() };
     upgrade.accept(config, async move |connection| {
         let outbox = Arc::new(Outbox::new(site.metrics.clone()));
         let counted = Counted::new(&site.metrics, BoardName::CANVAS, Transport::Websocket);

@@ -18,6 +18,7 @@ pub fn goodbye(closed: Closed, joined: bool) -> Goodbye {
     match closed {
         Closed::NoAnswer if !joined => Goodbye::Close(4401, "nobody said who this is"),
         Closed::SlowReader
+        | Closed::Busy
         | Closed::NoAnswer
         | Closed::SessionEnded
         | Closed::Shutdown
@@ -42,6 +43,8 @@ pub fn ended(ended: Ended) -> (Option<Closed>, Goodbye) {
         Ended::Violation(violation) => {
             let closed = match violation {
                 Violation::TooLarge(_) => Closed::TooLarge,
+                Violation::Busy => return (Some(Closed::Busy), Goodbye::HangUp),
+                Violation::Late => return (Some(Closed::NoAnswer), Goodbye::HangUp),
                 Violation::Protocol(_) | Violation::Utf8 => Closed::Misuse,
             };
             let reason = if closed == Closed::TooLarge { "a message may have 1 MiB at most" } else { "bad frame" };
@@ -61,6 +64,7 @@ mod tests {
             let expected = matches!(
                 closed,
                 Closed::SlowReader
+                    | Closed::Busy
                     | Closed::NoAnswer
                     | Closed::SessionEnded
                     | Closed::Shutdown
@@ -82,6 +86,8 @@ mod tests {
             (Ended::ByPeer(Some(1001)), None, Some(1000)),
             (Ended::TooSlow, Some(Closed::SlowReader), None),
             (Ended::Violation(Violation::TooLarge(1)), Some(Closed::TooLarge), Some(1009)),
+            (Ended::Violation(Violation::Busy), Some(Closed::Busy), None),
+            (Ended::Violation(Violation::Late), Some(Closed::NoAnswer), None),
             (Ended::Violation(Violation::Utf8), Some(Closed::Misuse), Some(1007)),
             (Ended::Violation(Violation::Protocol("x")), Some(Closed::Misuse), Some(1002)),
         ] {

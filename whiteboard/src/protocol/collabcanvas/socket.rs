@@ -2,7 +2,7 @@
 
 use super::closing::{Goodbye, ended, goodbye};
 use super::encode;
-use super::message::{Message, parse};
+use super::message::{MESSAGE_BYTES, Message, parse};
 use super::pace::{Pace, Paced, TOO_FAST};
 use crate::accounts::live::{Registered, Why};
 use crate::accounts::{AccountError, Accounts, Session, Token};
@@ -218,6 +218,9 @@ pub async fn serve(mut connection: Connection, mut socket: Socket) {
             Next::Text(text) => {
                 (heard, pinged) = (Instant::now(), None);
                 socket.message(text).await;
+                if socket.joined.is_some() {
+                    connection.set_max_message(MESSAGE_BYTES);
+                }
             }
             Next::Binary(_) => {
                 (heard, pinged) = (Instant::now(), None);

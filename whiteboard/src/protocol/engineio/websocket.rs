@@ -159,10 +159,15 @@ impl Carrier<'_> {
                     None
                 }
                 // Attachments of a binary event; it was answered when its text came.
-                Next::Binary(_) => None,
+                Next::Binary(_) => {
+                    self.session.keep_pace().await;
+                    None
+                }
                 Next::Deadline if !stops => self.beat(),
                 Next::Ended(Ended::TooSlow) => Some(Over(Some(Closed::SlowReader))),
                 Next::Ended(Ended::Violation(Violation::TooLarge(_))) => Some(Over(Some(Closed::TooLarge))),
+                Next::Ended(Ended::Violation(Violation::Busy)) => Some(Over(Some(Closed::Busy))),
+                Next::Ended(Ended::Violation(Violation::Late)) => Some(Over(Some(Closed::NoAnswer))),
                 Next::Ended(Ended::Violation(_)) => Some(Over(Some(Closed::Misuse))),
                 Next::Deadline | Next::Closing | Next::Ended(Ended::ByPeer(_) | Ended::Lost) => Some(Over(None)),
             };
@@ -192,6 +197,7 @@ impl Carrier<'_> {
         let Some(reason) = self.session.outbox.closed() else { return self.socket.close(1000, "").await };
         let (code, text) = match reason {
             Closed::SlowReader => (1013, "too slow: come back for the whole board"),
+            Closed::Busy => (1013, "too many large messages at the moment: come back"),
             Closed::NoAnswer => (1001, "no answer to a ping"),
             Closed::SessionEnded => (1001, "nothing happened for long"),
             Closed::Shutdown => (1012, "the server restarts"),

@@ -15,12 +15,13 @@ pub struct Goodbye {
 pub fn goodbye(closed: Closed, joined: bool) -> Goodbye {
     let (code, reason) = match closed {
         Closed::SlowReader => (1013, "too slow: come back and go on where you were"),
+        Closed::Busy => (1013, "too many large messages at the moment: come back"),
         Closed::NoAnswer if joined => (1001, "no answer"),
         Closed::NoAnswer => (4408, "no hello in time"),
         Closed::SessionEnded => (1001, "nothing happened for long"),
         Closed::Shutdown | Closed::Unsaved => (1012, "the server restarts: come back"),
         Closed::Misuse => (4400, "this is not the protocol"),
-        Closed::TooLarge => (4413, "a message was too large"),
+        Closed::TooLarge => (4413, "a message was too large: send less at a time"),
         Closed::TooMany | Closed::Refused => (4429, "too many"),
         Closed::Unreadable => (1013, "the board cannot be read at the moment"),
         Closed::Access => (4401, "no access"),
@@ -50,6 +51,8 @@ pub fn ended(ended: Ended) -> Option<Closed> {
         Ended::ByPeer(_) | Ended::Lost => None,
         Ended::TooSlow => Some(Closed::SlowReader),
         Ended::Violation(Violation::TooLarge(_)) => Some(Closed::TooLarge),
+        Ended::Violation(Violation::Busy) => Some(Closed::Busy),
+        Ended::Violation(Violation::Late) => Some(Closed::NoAnswer),
         Ended::Violation(Violation::Protocol(_) | Violation::Utf8) => Some(Closed::Misuse),
     }
 }
@@ -62,6 +65,7 @@ mod tests {
     fn x1_x2_each_reason_has_the_code_of_the_protocol() {
         for (closed, joined, code) in [
             (Closed::SlowReader, true, 1013),
+            (Closed::Busy, true, 1013),
             (Closed::NoAnswer, true, 1001),
             (Closed::NoAnswer, false, 4408),
             (Closed::SessionEnded, true, 1001),
@@ -112,6 +116,8 @@ mod tests {
             (Ended::ByPeer(Some(1000)), None),
             (Ended::TooSlow, Some(Closed::SlowReader)),
             (Ended::Violation(Violation::TooLarge(5)), Some(Closed::TooLarge)),
+            (Ended::Violation(Violation::Busy), Some(Closed::Busy)),
+            (Ended::Violation(Violation::Late), Some(Closed::NoAnswer)),
             (Ended::Violation(Violation::Utf8), Some(Closed::Misuse)),
             (Ended::Violation(Violation::Protocol("x")), Some(Closed::Misuse)),
         ] {

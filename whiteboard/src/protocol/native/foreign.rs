@@ -109,7 +109,7 @@ async fn reading<T: Send + 'static>(
 /// The board as it is, and how long the look took. None: nothing happened since operation `known`, or others look.
 async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<(Option<Picture>, Duration), Closed> {
     if let Some(known) = known
-        && known == reading(live, board, |reader, board| reader.last(board)).await?
+        && known == reading(live, board, Reader::last).await?
     {
         return Ok((None, Duration::ZERO));
     }

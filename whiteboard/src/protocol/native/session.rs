@@ -85,6 +85,9 @@ async fn greet(
         },
         Err(wrong) => Err(wrong),
     };
+    if answer.is_ok() {
+        connection.set_max_message(live.limits.message);
+    }
     answer.map_err(|wrong| {
         let code = wrong.code;
         connection.queue(&live.frame(&error(wrong)));
@@ -249,7 +252,8 @@ impl<'a> Session<'a> {
         }
         self.hinted = Some(now);
         let sentence = format!(
-            "More than {} messages a second: they are read more slowly, and volatile ones are dropped.",
+            "More than {} messages a second: they are read more slowly, and volatile ones are dropped. Send less \
+             often, or ask the person who runs the server to raise NATIVE_MESSAGE_RATE.",
             self.live.rate.per_second
         );
         let retry = Some(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
