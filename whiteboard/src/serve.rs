@@ -68,6 +68,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let start = Instant::now();
     let mut signals = StopSignals::listen()?;
     let origins = settings.origins().map_err(ServeError::Setting)?;
+    settings.limits.check().map_err(ServeError::Setting)?;
     let (gate, port, admin_port) = ports(&settings)?;
     let lock = tokio::select! {
         lock = take_lock(&settings) => lock?,
@@ -109,7 +110,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let native = Arc::new(Live::new(&ground, settings.limits.native_rate(), settings.native_timing()));
     let encoder = Arc::new(move |event: &Event| classroom::encode(event, undo_events));
-    let accounts = Arc::new(Accounts::new(store.clone(), settings.session_timeout));
+    let accounts =
+        Arc::new(Accounts::new(store.clone(), settings.session_timeout, settings.limits.registrations_per_address));
     let canvases =
         Hub::new(Shared::<Canvas> { ground: ground.clone(), encoder: Arc::new(collabcanvas::encode::frame) });
     let hub = Hub::new(Shared::<Classroom> { ground, encoder });
@@ -244,9 +246,10 @@ fn ports(settings: &Settings) -> Result<(Gate, Config, Config), ServeError> {
     let header_timeout = limits.header_timeout;
     // A browser opens up to six connections for its pages, and all of a school come when the bell rings.
     let http = Connections::new(sockets - connections, address.saturating_mul(4));
-    let public = Config { connections: http, proxies, header_timeout };
+    let unread_timeout = listener::UNREAD;
+    let public = Config { connections: http, proxies, header_timeout, unread_timeout };
     let connections = Connections::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
-    Ok((gate, public, Config { connections, proxies: Networks::default(), header_timeout }))
+    Ok((gate, public, Config { connections, proxies: Networks::default(), header_timeout, unread_timeout }))
 }
 
 /// Opens a port on all addresses and serves it until `no_more` is cancelled.

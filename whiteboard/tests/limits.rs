@@ -117,7 +117,10 @@ async fn a_disk_that_fills_stops_new_boards_then_changes_and_never_reading() {
 
     let token = data.join("token");
     std::fs::write(&token, "secret").unwrap();
-    let mut server = Server::start(&data, &["--disk-full-percent", "0", "--admin-token-file", token.to_str().unwrap()]);
+    let mut server = Server::start(
+        &data,
+        &["--disk-low-percent", "0", "--disk-full-percent", "0", "--admin-token-file", token.to_str().unwrap()],
+    );
     let (mut teacher, board) = Client::join(server.port, "physics").await;
     assert!(board.contains("\"paths\":[1,2]"), "reading goes on: {board}");
     teacher.emit("clear_paths", "{}");

@@ -20,9 +20,6 @@ const GUESSES: u32 = 10;
 const GUESSES_OF_ACCOUNT: u32 = 100;
 const GUESSES_OF_ADDRESS: u32 = 200;
 
-/// New accounts of one address within an hour.
-const REGISTRATIONS: u32 = 300;
-
 /// Why something about an account was refused, for the person.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
@@ -98,13 +95,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Sessions end `timeout` after they began.
-    pub fn new(store: Store, timeout: Duration) -> Self {
+    /// Sessions end `timeout` after they began; `registrations`: accounts that one address may make within an hour.
+    pub fn new(store: Store, timeout: Duration, registrations: u32) -> Self {
         let guard = Guard {
             guesses: Attempts::new(GUESSES, WINDOW),
             of_account: Attempts::new(GUESSES_OF_ACCOUNT, WINDOW),
             of_address: Attempts::new(GUESSES_OF_ADDRESS, WINDOW),
-            registrations: Attempts::new(REGISTRATIONS, Duration::from_hours(1)),
+            registrations: Attempts::new(registrations, Duration::from_hours(1)),
         };
         Self {
             store,

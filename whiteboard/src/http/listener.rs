@@ -1,7 +1,7 @@
 //! A port: accepts connections as long as there is room for them, and serves their requests.
 //!
-//! Nobody can hold a place by being slow: who does not send the head of a request in time is disconnected, and one
-//! address has only its share of the places (unless it is a proxy that many come through).
+//! Nobody can hold a place by being slow: who does not send the head of a request in time, or takes nothing of an answer,
+//! is disconnected, and one address has only its share of the places (unless it is a proxy that many come through).
 
 use crate::limits::address::{Household, Networks};
 use crate::limits::connections::Connections;
@@ -23,6 +23,13 @@ use tokio_util::task::TaskTracker;
 /// After an error that is not one connection's (no descriptors left, say): accepting is tried again so much later.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Bytes of a request's head at most, and about so much of an answer that waits for its reader, beside what is whole
+/// already.
+const HEAD: usize = 64 << 10;
+
+/// Who takes nothing of what is sent for so long is disconnected.
+pub const UNREAD: Duration = Duration::from_mins(1);
+
 /// What a port allows.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,6 +40,8 @@ pub struct Config {
     pub proxies: Networks,
     /// Within which the head of a request must have come, and the next one on a connection that is kept.
     pub header_timeout: Duration,
+    /// See [`UNREAD`].
+    pub unread_timeout: Duration,
 }
 
 /// Opens a port on all addresses; port 0 is any free one.
@@ -94,6 +103,11 @@ fn accept(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("a connection keeps its delay: {error}");
     }
+    // Otherwise an answer to somebody who does not read would stay in memory for as long as they like.
+    let unread = u32::try_from(config.unread_timeout.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream, unread) {
+        tracing::debug!("a connection may stay unread: {error}");
+    }
     let inner = TowerToHyperService::new(router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         // Behind a proxy this is the proxy: see `visitor`.
@@ -103,7 +117,7 @@ fn accept(
     let (header_timeout, no_more) = (config.header_timeout, no_more.clone());
     tasks.spawn(async move {
         let mut builder = Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+        builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -138,11 +152,14 @@ mod tests {
     async fn bench(connections: Connections, proxies: &str, header_timeout: Duration) -> Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router =
-            Router::new().route("/", get(|peer: ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }));
+        let router = Router::new()
+            .route("/", get(|peer: ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }))
+            // More than the buffers of both systems take.
+            .route("/large", get(async || vec![7_u8; 64 << 20]));
         let proxies = Networks::parse(proxies).unwrap();
         let no_more = CancellationToken::new();
-        let config = Config { connections, proxies, header_timeout };
+        let unread_timeout = Duration::from_secs(1);
+        let config = Config { connections, proxies, header_timeout, unread_timeout };
         let serving = tokio::spawn(serve(listener, router, config, no_more.clone()));
         Bench { address, no_more, serving }
     }
@@ -175,6 +192,38 @@ mod tests {
         let told = rest(&mut slow).await;
         assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
         assert_eq!(rest(&mut kept).await, "", "a connection that is kept for nothing ends too");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_an_answer_is_disconnected() {
+        let connections = Connections::new(9, 9);
+        let bench = bench(connections.clone(), "none", PATIENCE).await;
+        let mut deaf = TcpStream::connect(bench.address).await.unwrap();
+        deaf.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut first = [0; 1];
+        timeout(PATIENCE, deaf.read_exact(&mut first)).await.unwrap().unwrap();
+        assert_eq!(connections.len(), 1);
+        // The system looks again after longer and longer times.
+        let ended = timeout(3 * PATIENCE, async {
+            while !connections.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(ended.await.is_ok(), "it is still served");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_large_is_refused() {
+        let bench = bench(Connections::new(9, 9), "none", PATIENCE).await;
+        for (bytes, status) in [(HEAD / 2, "200"), (2 * HEAD, "431")] {
+            let mut stream = TcpStream::connect(bench.address).await.unwrap();
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes));
+            // What is refused may be cut off while it is still being sent.
+            let _ = stream.write_all(head.as_bytes()).await;
+            let mut answer = [0; 12];
+            timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+            assert_eq!(&answer[9..], status.as_bytes(), "{bytes}");
+        }
     }
 
     #[tokio::test]

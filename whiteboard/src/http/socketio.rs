@@ -176,12 +176,15 @@ async fn post_polling(public: &Public, query: &Query, body: Body) -> Result<Resp
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {
             registry.end(&session, Some(Closed::Misuse)).await;
-            let sentence = "A request may have at most 1,000,000 bytes.";
+            let sentence = "A request may have at most 1,000,000 bytes. Send less at a time.";
             return Ok(error(StatusCode::PAYLOAD_TOO_LARGE, sentence));
         }
         Err(_) => {
             registry.end(&session, Some(Closed::Misuse)).await;
-            return Ok(error(StatusCode::REQUEST_TIMEOUT, "The body of the request did not arrive in time."));
+            return Ok(error(
+                StatusCode::REQUEST_TIMEOUT,
+                "The body of the request did not arrive in time. Send it again.",
+            ));
         }
     };
     let Ok(body) = std::str::from_utf8(&body) else {

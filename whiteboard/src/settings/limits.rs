@@ -43,6 +43,11 @@ pub struct LimitSettings {
     #[arg(long, env = "CANVAS_MESSAGE_RATE", value_name = "N", default_value_t = 100, value_parser = rate)]
     pub canvas_message_rate: u32,
 
+    /// Accounts of the canvas dialect that one address may make within an hour. A school behind one address needs one
+    /// each pupil
+    #[arg(long, env = "REGISTRATIONS_PER_ADDRESS", value_name = "N", default_value_t = 2000, value_parser = rate)]
+    pub registrations_per_address: u32,
+
     /// Boards on disk, of all dialects together
     #[arg(long, env = "MAX_BOARDS", value_name = "N", default_value_t = 10_000)]
     pub max_boards: u64,
@@ -85,6 +90,18 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
+    /// An error says which settings do not fit together.
+    pub fn check(&self) -> Result<(), String> {
+        if self.disk_low_percent > self.disk_full_percent {
+            return Err(format!(
+                "DISK_LOW_PERCENT: {} is above DISK_FULL_PERCENT, {}: new boards are refused before changes are. Set \
+                 DISK_LOW_PERCENT to at most that.",
+                self.disk_low_percent, self.disk_full_percent
+            ));
+        }
+        Ok(())
+    }
+
     /// What one board may hold.
     pub fn board(&self) -> Limits {
         Limits {
@@ -128,7 +145,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn rate(text: &str) -> Result<u32, String> {
     match text.trim().parse() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err("write a whole number of messages a second above 0".to_owned()),
+        _ => Err("write a whole number above 0".to_owned()),
     }
 }
 
@@ -158,7 +175,7 @@ mod tests {
         assert_eq!(limits.canvas_rate(), limits.classroom_rate());
         assert_eq!((limits.max_connections, limits.max_connections_per_address), (2000, 1000));
         assert!(Networks::parse(&limits.trusted_proxies).is_ok());
-        assert_eq!(limits.egress_limit_bytes, None);
+        assert_eq!((limits.egress_limit_bytes, limits.registrations_per_address), (None, 2000));
     }
 
     #[test]
@@ -181,6 +198,7 @@ mod tests {
             "--disk-low-percent=13",
             "--disk-full-percent=14",
             "--egress-limit-bytes=15",
+            "--registrations-per-address=16",
         ])
         .unwrap();
         let expected =
@@ -192,6 +210,19 @@ mod tests {
         assert_eq!((limits.max_connections, limits.max_connections_per_address), (1, 2));
         assert_eq!((limits.trusted_proxies.as_str(), limits.egress_limit_bytes), ("none", Some(15)));
         assert_eq!(limits.header_timeout, Duration::from_millis(500));
+        assert_eq!(limits.registrations_per_address, 16);
+    }
+
+    #[test]
+    fn marks_of_the_disk_in_the_wrong_order_are_refused() {
+        for (low, full, fine) in [(90, 97, true), (101, 101, true), (97, 97, true), (98, 97, false), (101, 100, false)]
+        {
+            let checked = parse(&[&*format!("--disk-low-percent={low}"), &*format!("--disk-full-percent={full}")])
+                .unwrap()
+                .check();
+            assert_eq!(checked.is_ok(), fine, "{low} {full}");
+            assert!(checked.err().is_none_or(|sentence| sentence.starts_with("DISK_LOW_PERCENT: ")));
+        }
     }
 
     #[test]

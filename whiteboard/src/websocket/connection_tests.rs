@@ -106,6 +106,7 @@ impl Server {
             connections: Connections::new(99, 99),
             proxies: Networks::default(),
             header_timeout: PATIENCE,
+            unread_timeout: PATIENCE,
         };
         let router = Router::new().route("/", get(serve));
         tokio::spawn(listener::serve(listener, router, allowed, CancellationToken::new()));

@@ -12,7 +12,7 @@ struct Bench {
 fn bench(timeout: Duration) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), |sentence| panic!("{sentence}"), |_| {}).unwrap();
-    Bench { accounts: Accounts::new(store, timeout), _directory: directory }
+    Bench { accounts: Accounts::new(store, timeout, 300), _directory: directory }
 }
 
 impl Bench {
