@@ -35,10 +35,11 @@ pub fn deployment(site: &Site, config_map: &ConfigMap) -> Deployment {
         },
     ]);
     // A second between looks while it starts, so that people wait no longer than the server needs; two minutes for a server
-    // that has a long log to read.
-    container.startup_probe = Some(probe("/readyz", 1, 120));
-    container.readiness_probe = Some(probe("/readyz", 5, 2));
-    container.liveness_probe = Some(probe("/livez", 10, 3));
+    // that has a long log to read. Whether it lives is asked where no client comes: clients that take all places of the
+    // public port must not have the server restarted, which would bring them all back at once.
+    container.startup_probe = Some(probe("admin", "/readyz", 1, 120));
+    container.readiness_probe = Some(probe("http", "/readyz", 5, 2));
+    container.liveness_probe = Some(probe("admin", "/livez", 10, 3));
 
     let volumes = vec![pod::claim_volume("data", names::data(&site.name)), pod::keys_volume(site)];
     let mut template = pod::template(site, names::SERVER, container, volumes);
@@ -69,11 +70,11 @@ pub fn deployment(site: &Site, config_map: &ConfigMap) -> Deployment {
     }
 }
 
-fn probe(path: &str, period: i32, failures: i32) -> Probe {
+fn probe(port: &str, path: &str, period: i32, failures: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.to_owned()),
-            port: IntOrString::String("http".to_owned()),
+            port: IntOrString::String(port.to_owned()),
             ..HTTPGetAction::default()
         }),
         period_seconds: Some(period),
@@ -97,6 +98,21 @@ mod tests {
     #[test]
     fn passes_pod_security_restricted() {
         assert_restricted(built("{}").spec.unwrap().template.spec.as_ref().unwrap());
+    }
+
+    #[test]
+    fn a_crowd_on_the_public_port_has_no_server_restarted() {
+        let template = built("{}").spec.unwrap().template;
+        let container = &template.spec.unwrap().containers[0];
+        let port = |probe: &Option<Probe>| match &probe.as_ref().unwrap().http_get.as_ref().unwrap().port {
+            IntOrString::String(name) => name.clone(),
+            IntOrString::Int(number) => number.to_string(),
+        };
+        let ports = [&container.startup_probe, &container.readiness_probe, &container.liveness_probe].map(port);
+        assert_eq!(ports, ["admin", "http", "admin"]);
+        for port in ports {
+            assert!(container.ports.as_ref().unwrap().iter().any(|one| one.name.as_ref() == Some(&port)), "{port}");
+        }
     }
 
     #[test]
