@@ -108,8 +108,8 @@ impl Room {
                 let action = match message {
                     Message::Asked(asked) => Action::Durable(asked),
                     Message::Restore { id, seq } => {
-                        let elements = self.after(usize::try_from(seq).unwrap_or(usize::MAX)).live();
-                        Action::Durable(Asked { id, what: What::RestoreTo(RestoreTo { seq, elements }) })
+                        let past = self.after(usize::try_from(seq).unwrap_or(usize::MAX));
+                        Action::Durable(Asked { id, what: What::RestoreTo(RestoreTo::of(seq, &past)) })
                     }
                     Message::Draft(draft) => Action::Draft(draft),
                     Message::Volatile(volatile) => Action::Volatile(volatile),

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::board::scene::elements::Owner;
     use crate::board::scene::identity::UserId;
-    use crate::board::scene::operation::{Done, Operation};
+    use crate::board::scene::operation::{Done, Operation, Rules};
 
     struct Empty;
 
@@ -66,6 +66,8 @@ mod tests {
             id: 1,
             at: 5,
             done,
+            rules: Rules::NOW,
+            owners: std::collections::BTreeMap::new(),
         };
         let title = operation(Done::Title("Opt\"ics".into())).encode();
         assert_eq!(title_of(BoardName::BOARD, &title).as_deref(), Some("Opt\"ics"), "{title}");

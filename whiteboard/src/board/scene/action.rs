@@ -1,10 +1,13 @@
 //! What a client asks of a native board. The messages of PROTOCOL.md, read and limited by the dialect.
 
 use super::element::Element;
+use super::elements::Owner;
 use super::event::Refused;
 use super::identity::{Role, UserId};
+use super::state::State;
 use crate::board::core::Act;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The first thing a client does.
@@ -70,14 +73,24 @@ pub struct Unfinished {
     pub text: Box<RawValue>,
 }
 
-/// Brings the board back to the elements of an earlier moment. Whoever handles the client's `restore` reads them from
+/// Brings the board's elements and its look back to an earlier moment. Whoever handles the client's `restore` reads them from
 /// the store.
 #[derive(Debug)]
 pub struct RestoreTo {
     /// The operation after which the board was like this.
     pub seq: u64,
-    /// The elements that were not deleted then.
-    pub elements: Vec<Element>,
+    /// The elements that were not deleted then, and whose they were.
+    pub elements: Vec<(Owner, Element)>,
+    /// The board's look then: keys and the JSON text of their values.
+    pub settings: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl RestoreTo {
+    /// Back to a board as it was after operation `seq`.
+    pub fn of(seq: u64, past: &State) -> Self {
+        let elements = past.elements.iter().map(|(owner, element)| (owner, element.clone())).collect();
+        Self { seq, elements, settings: past.settings.clone() }
+    }
 }
 
 /// A stroke being drawn. Nothing of it is written down.
@@ -167,7 +180,7 @@ impl Act for Action {
                     change.elements.iter().map(Element::bytes).sum::<usize>()
                         + change.drafts.iter().map(|draft| draft.text.get().len()).sum::<usize>()
                 }
-                What::RestoreTo(restore) => restore.elements.iter().map(Element::bytes).sum(),
+                What::RestoreTo(restore) => restore.elements.iter().map(|(_, element)| element.bytes()).sum(),
                 What::Title(title) => title.len(),
                 What::Settings(values) => values.iter().map(|(key, value)| key.len() + value.len()).sum(),
                 What::Undo | What::Redo | What::Clear | What::Lock(_) | What::Quiz(_) => 0,

@@ -1,9 +1,9 @@
 //! What comes of a change that a client asks for: which elements win the merge, and whether it is refused.
 
 use super::element::{Deleted, Element};
-use super::elements::{Elements, Known};
+use super::elements::{Elements, Known, Owner};
 use super::event::{Code, Refused};
-use super::operation::Edit;
+use super::operation::{Edit, Owners};
 use super::step::{restamped, same_content};
 use super::visibility::Eyes;
 use crate::board::core::Limits;
@@ -109,18 +109,19 @@ pub fn check_room(elements: &Elements, edit: &Edit, limits: &Limits) -> Result<(
     Ok(())
 }
 
-/// What brings the board back to earlier elements.
-pub fn restoring(elements: &Elements, target: &[Element], mut nonce: impl FnMut() -> u64) -> Edit {
-    let target: BTreeMap<&Arc<str>, &Element> =
-        target.iter().filter(|element| !element.is_deleted()).map(|element| (element.id(), element)).collect();
-    let mut edit = Edit::default();
+/// What brings the board back to earlier elements, and whose those are of which the board remembers nothing.
+pub fn restoring(elements: &Elements, target: &[(Owner, Element)], mut nonce: impl FnMut() -> u64) -> (Edit, Owners) {
+    let target = target.iter().filter(|(_, element)| !element.is_deleted());
+    let target: BTreeMap<&Arc<str>, (Owner, &Element)> =
+        target.map(|(owner, element)| (element.id(), (*owner, element))).collect();
+    let (mut edit, mut owners) = (Edit::default(), Owners::default());
     for (_, element) in elements.iter() {
         if !target.contains_key(element.id()) && element.version() < GREATEST {
             let stamp = Stamp { version: element.version() + 1, nonce: nonce() };
             edit.deleted.push(Deleted { id: element.id().clone(), stamp });
         }
     }
-    for (id, wanted) in target {
+    for (id, (owner, wanted)) in target {
         let known = elements.get(id);
         if known.and_then(Known::live).is_some_and(|now| same_content(now, wanted)) {
             continue;
@@ -131,9 +132,12 @@ pub fn restoring(elements: &Elements, target: &[Element], mut nonce: impl FnMut(
         if version <= GREATEST {
             let text = restamped(wanted.text(), Stamp { version, nonce: nonce() });
             edit.elements.extend(Element::from_text(&text));
+            if known.is_none() {
+                owners.insert(id.clone(), owner);
+            }
         }
     }
-    edit
+    (edit, owners)
 }
 
 /// A refusal that tells the sender how the board is where it asked for something else.

@@ -3,6 +3,7 @@
 //! | key | meaning |
 //! |---|---|
 //! | `op` | `change`, `undo`, `redo`, `clear`, `restore`, `lock`, `quiz`, `title`, `settings` |
+//! | `rules` | by which [`Rules`] the board goes through it (left out for the first) |
 //! | `by`, `teacher` | the user, and whether as a teacher (left out if not) |
 //! | `session`, `id` | the tab and the number of its request |
 //! | `at` | when, in milliseconds since 1970 |
@@ -10,8 +11,9 @@
 //! | `popped` | of undo and redo: how many steps it used up |
 //! | `nonce` | of clear: the `versionNonce` of all deleted elements |
 //! | `seq` | of restore: the operation that the board went back to |
-//! | `on`, `title`, `values` | of lock and quiz, title, settings |
+//! | `on`, `title`, `values` | of lock and quiz, title, settings (and of restore, if the look went back too) |
 //! | `elements`, `deleted` | elements as they are afterwards, `[id, version, versionNonce]` of those deleted |
+//! | `owners` | `[id, user, teacher]` of elements that come back after the board forgot whose they were (left out if none) |
 //!
 //! A row says what came of a request, not what was asked: reading it needs no decision, so later versions of the
 //! server come to the same board.
@@ -24,6 +26,7 @@ use crate::board::core::RecordError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -43,18 +46,62 @@ impl Edit {
 /// Keys and the JSON text of their values; `null` removes.
 pub type Pairs = Vec<(Arc<str>, Arc<str>)>;
 
+/// Whose elements are, by their ids.
+pub type Owners = BTreeMap<Arc<str>, Owner>;
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    Change { gesture: Option<u64>, edit: Edit },
-    Undo { popped: usize, edit: Edit },
-    Redo { popped: usize, edit: Edit },
-    Clear { nonce: u64 },
-    Restore { seq: u64, edit: Edit },
+    Change {
+        gesture: Option<u64>,
+        edit: Edit,
+    },
+    Undo {
+        popped: usize,
+        edit: Edit,
+    },
+    Redo {
+        popped: usize,
+        edit: Edit,
+    },
+    Clear {
+        nonce: u64,
+    },
+    /// `values`: what to merge into the board's look.
+    Restore {
+        seq: u64,
+        edit: Edit,
+        values: Pairs,
+    },
     Lock(bool),
     Quiz(bool),
     Title(Arc<str>),
     Settings(Pairs),
+}
+
+/// How a board goes through an operation. What is in a log stays as it was: snapshots were made of it, and both must
+/// come to the same board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Of logs that say nothing about it.
+    First,
+    /// Steps of undo know whose the elements were that they deleted, and a large one leaves room for the others. Of
+    /// deletions that are forgotten the highest version is kept.
+    Second,
+}
+
+impl Rules {
+    /// Those of new operations.
+    pub const NOW: Self = Self::Second;
+
+    /// By the number in the log.
+    fn numbered(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::First),
+            2 => Some(Self::Second),
+            _ => None,
+        }
+    }
 }
 
 /// One operation of a board.
@@ -66,12 +113,16 @@ pub struct Operation {
     /// Milliseconds since 1970.
     pub at: i64,
     pub done: Done,
+    pub rules: Rules,
+    /// Whose those elements are of which the board remembers nothing; `by`'s if they are not named.
+    pub owners: Owners,
 }
 
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow)]
     op: Cow<'a, str>,
+    rules: Option<u64>,
     by: UserId,
     #[serde(default)]
     teacher: bool,
@@ -96,6 +147,8 @@ struct Row<'a> {
     elements: Vec<&'a RawValue>,
     #[serde(borrow, default)]
     deleted: Vec<(Cow<'a, str>, u64, u64)>,
+    #[serde(borrow, default)]
+    owners: Vec<(Cow<'a, str>, UserId, bool)>,
 }
 
 impl Done {
@@ -133,7 +186,11 @@ impl Operation {
             edit.map_or(0, |edit| edit.elements.iter().map(|e| e.bytes() + 1).sum::<usize>() + edit.deleted.len() * 48);
         let mut out = String::with_capacity(192 + bytes);
         // Writing to a String cannot fail.
-        let _ = write!(out, "{{\"op\":\"{}\",\"by\":\"{}\"", self.done.name(), self.by.user);
+        let _ = write!(out, "{{\"op\":\"{}\"", self.done.name());
+        if self.rules == Rules::Second {
+            out.push_str(",\"rules\":2");
+        }
+        let _ = write!(out, ",\"by\":\"{}\"", self.by.user);
         if self.by.teacher {
             out.push_str(",\"teacher\":true");
         }
@@ -150,8 +207,12 @@ impl Operation {
             Done::Clear { nonce } => {
                 let _ = write!(out, ",\"nonce\":{nonce}");
             }
-            Done::Restore { seq, .. } => {
+            Done::Restore { seq, values, .. } => {
                 let _ = write!(out, ",\"seq\":{seq}");
+                if !values.is_empty() {
+                    out.push_str(",\"values\":");
+                    write_pairs(values, &mut out);
+                }
             }
             Done::Lock(on) | Done::Quiz(on) => {
                 let _ = write!(out, ",\"on\":{on}");
@@ -175,6 +236,9 @@ impl Operation {
                 out.push_str(",\"deleted\":");
                 write_deleted(&edit.deleted, &mut out);
             }
+        }
+        if !self.owners.is_empty() {
+            write_owners(&self.owners, &mut out);
         }
         out.push('}');
         out
@@ -205,7 +269,10 @@ impl Operation {
             "undo" => Done::Undo { popped: row.popped, edit },
             "redo" => Done::Redo { popped: row.popped, edit },
             "clear" => Done::Clear { nonce: row.nonce },
-            "restore" => Done::Restore { seq: row.seq, edit },
+            "restore" => {
+                let values = row.values.map(|values| read_pairs(values.get())).transpose()?.unwrap_or_default();
+                Done::Restore { seq: row.seq, edit, values }
+            }
             "lock" => Done::Lock(row.on),
             "quiz" => Done::Quiz(row.on),
             "title" => Done::Title(row.title.ok_or_else(|| missing("title"))?.into()),
@@ -213,8 +280,23 @@ impl Operation {
             other => return Err(RecordError::Misfit(format!("nothing is known of the operation `{other}`"))),
         };
         let by = Owner { user: row.by, teacher: row.teacher };
-        Ok(Self { by, session: row.session.into(), id: row.id, at: row.at, done })
+        let rules = Rules::numbered(row.rules.unwrap_or(1))
+            .ok_or_else(|| RecordError::Misfit(format!("`{}` follows rules that only a newer server knows", row.op)))?;
+        let owner = |(id, user, teacher): (Cow<'_, str>, UserId, bool)| (id.into(), Owner { user, teacher });
+        let owners = row.owners.into_iter().map(owner).collect();
+        Ok(Self { by, session: row.session.into(), id: row.id, at: row.at, done, rules, owners })
     }
+}
+
+fn write_owners(owners: &Owners, out: &mut String) {
+    out.push_str(",\"owners\":[");
+    for (place, (id, owner)) in owners.iter().enumerate() {
+        out.push_str(if place > 0 { ",[" } else { "[" });
+        write_string(id, out);
+        // Writing to a String cannot fail.
+        let _ = write!(out, ",\"{}\",{}]", owner.user, owner.teacher);
+    }
+    out.push(']');
 }
 
 /// Writes keys and values as a JSON object.
@@ -272,7 +354,12 @@ mod tests {
             (Done::Undo { popped: 2, edit: edit() }, "undo", format!(",\"popped\":2{tail}")),
             (Done::Redo { popped: 1, edit: edit() }, "redo", format!(",\"popped\":1{tail}")),
             (Done::Clear { nonce: 9 }, "clear", ",\"nonce\":9}".to_owned()),
-            (Done::Restore { seq: 3, edit: edit() }, "restore", format!(",\"seq\":3{tail}")),
+            (Done::Restore { seq: 3, edit: edit(), values: vec![] }, "restore", format!(",\"seq\":3{tail}")),
+            (
+                Done::Restore { seq: 3, edit: edit(), values: vec![("a".into(), "null".into())] },
+                "restore",
+                format!(",\"seq\":3,\"values\":{{\"a\":null}}{tail}"),
+            ),
             (Done::Lock(true), "lock", ",\"on\":true}".to_owned()),
             (Done::Quiz(false), "quiz", ",\"on\":false}".to_owned()),
             (Done::Title("Ca\"ts".into()), "title", ",\"title\":\"Ca\\\"ts\"}".to_owned()),
@@ -283,9 +370,19 @@ mod tests {
             ),
         ] {
             let by = Owner { user: UserId(15), teacher: true };
-            let operation = Operation { by, session: "tab-0001".into(), id: 7, at: 1_700_000_000_000, done };
+            let owners = Owners::default();
+            let (session, at, rules) = ("tab-0001".into(), 1_700_000_000_000, Rules::First);
+            let mut operation = Operation { by, session, id: 7, at, done, rules, owners };
             let text = operation.encode();
             assert_eq!(text, format!("{{\"op\":\"{op}\",{head}{rest}"));
+            assert_eq!(Operation::decode(&text).unwrap(), operation);
+            operation.rules = Rules::Second;
+            operation.owners.insert("b\"".into(), by);
+            operation.owners.insert("a".into(), Owner { user: UserId(1), teacher: false });
+            let text = operation.encode();
+            let owners = r#","owners":[["a","0000000000000001",false],["b\"","000000000000000f",true]]}"#;
+            assert!(text.ends_with(owners), "{text}");
+            assert!(text.starts_with(&format!("{{\"op\":\"{op}\",\"rules\":2,\"by\":")), "{text}");
             assert_eq!(Operation::decode(&text).unwrap(), operation);
         }
     }
@@ -296,6 +393,7 @@ mod tests {
         for (text, sentence) in [
             (String::new(), "not readable"),
             (format!("{{{head}}}"), "missing field `op`"),
+            (format!("{{\"op\":\"clear\",\"rules\":3,{head}}}"), "follows rules that only a newer server knows"),
             (format!("{{\"op\":\"drop\",{head}}}"), "nothing is known of the operation `drop`"),
             (format!("{{\"op\":\"title\",{head}}}"), "`title` lacks `title`"),
             (format!("{{\"op\":\"settings\",{head}}}"), "`settings` lacks `values`"),

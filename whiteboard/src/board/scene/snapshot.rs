@@ -15,8 +15,8 @@
 //! | `next` | the order of the next step |
 //! | `locked`, `quiz`, `title`, `settings` | as in the log |
 //!
-//! A part is a number (made, and still as it is in that place of `elements`), `["+", element]` (made), `["-", element]`
-//! (deleted) or `["~", id, [[key, [before], [after]], …]]` (changed; an empty list: the key was not there).
+//! A part is a number (made, and still as it is in that place of `elements`), `["+", element]` (made),
+//! `["-", element, [user, teacher]]` (deleted, and whose it was, if that was noted) or `["~", id, [[key, [before], [after]], …]]` (changed; an empty list: the key was not there).
 //!
 //! Format 1 is read, too: there `elements` holds `[place in owners, element]`, nothing stands behind the object, and
 //! `["=", id]` stands for the number.
@@ -207,8 +207,11 @@ fn write_part(part: &Part, all: &[&Element], out: &mut String) {
             }
             let _ = write!(out, "[\"+\",{}", element.text());
         }
-        Part::Deleted(element) => {
+        Part::Deleted(element, owner) => {
             let _ = write!(out, "[\"-\",{}", element.text());
+            if let Some(owner) = owner {
+                let _ = write!(out, ",[\"{}\",{}]", owner.user, owner.teacher);
+            }
         }
         Part::Modified { id, keys } => {
             out.push_str("[\"~\",");
@@ -338,7 +341,11 @@ fn read_part(part: &[&RawValue], elements: &Elements) -> Result<Part, RecordErro
             Ok(Part::Created(element.clone()))
         }
         ["\"+\"", element] => Ok(Part::Created(Element::from_text(element).map_err(no_element)?)),
-        ["\"-\"", element] => Ok(Part::Deleted(Element::from_text(element).map_err(no_element)?)),
+        ["\"-\"", element, owner @ ..] if owner.len() < 2 => {
+            let owner = owner.first().map(|owner| serde_json::from_str::<(UserId, bool)>(owner)).transpose()?;
+            let owner = owner.map(|(user, teacher)| Owner { user, teacher });
+            Ok(Part::Deleted(Element::from_text(element).map_err(no_element)?, owner))
+        }
         ["\"~\"", id, keys] => {
             let id: String = serde_json::from_str(id)?;
             let keys: Vec<(String, Vec<&RawValue>, Vec<&RawValue>)> = serde_json::from_str(keys)?;

@@ -5,7 +5,7 @@
 use super::element::{Deleted, Element, GREATEST, Stamp};
 use super::elements::{Elements, Known, Owner};
 use super::identity::UserId;
-use super::operation::{Done, Edit, Operation, Pairs};
+use super::operation::{Done, Edit, Operation, Pairs, Rules};
 use super::sessions::Sessions;
 use super::snapshot;
 use super::step::Part;
@@ -50,25 +50,26 @@ pub enum Misfit {
 impl State {
     /// Does what the operation says. An error leaves the board as it was.
     pub fn apply(&mut self, operation: &Operation) -> Result<Applied, Misfit> {
-        let Operation { by, session, id, at, done } = operation;
+        let Operation { by, session, id, at, done, rules, .. } = operation;
         let applied = match done {
             Done::Change { gesture, edit } => {
                 self.check(edit)?;
-                let (applied, parts) = self.edit(edit.clone(), *by, *at);
+                let (applied, parts) = self.edit(edit.clone(), operation);
                 let gesture = gesture.map(|number| Gesture { session: session.clone(), number });
                 self.stacks.done(by.user, gesture, parts);
                 applied
             }
-            Done::Undo { popped, edit } => self.take_back(Way::Undo, *popped, edit, *by, *at)?,
-            Done::Redo { popped, edit } => self.take_back(Way::Redo, *popped, edit, *by, *at)?,
+            Done::Undo { popped, edit } => self.take_back(Way::Undo, *popped, edit, operation)?,
+            Done::Redo { popped, edit } => self.take_back(Way::Redo, *popped, edit, operation)?,
             Done::Clear { nonce } => {
-                let (applied, parts) = self.edit(self.clearing(*nonce), *by, *at);
+                let (applied, parts) = self.edit(self.clearing(*nonce), operation);
                 self.stacks.done(by.user, None, parts);
                 applied
             }
-            Done::Restore { edit, .. } => {
+            Done::Restore { edit, values, .. } => {
                 self.check(edit)?;
-                let (applied, parts) = self.edit(edit.clone(), *by, *at);
+                self.settings = self.merged(values);
+                let (applied, parts) = self.edit(edit.clone(), operation);
                 self.stacks.done(by.user, None, parts);
                 applied
             }
@@ -89,8 +90,13 @@ impl State {
                 Applied::default()
             }
         };
+        self.stacks.limit(by.user, *rules);
         self.sessions.executed(by.user, session, *id);
+        let forgotten = self.elements.forgotten();
         self.elements.prune(*at);
+        if *rules == Rules::First {
+            self.elements.set_forgotten(forgotten);
+        }
         Ok(applied)
     }
 
@@ -105,6 +111,13 @@ impl State {
             }
         }
         settings
+    }
+
+    /// What to merge into the board's look to give each setting the value that it had. What had none stays: an import
+    /// puts elements first and then the look, and going back between them should not take that away.
+    pub fn settings_to(&self, wanted: &BTreeMap<Arc<str>, Arc<str>>) -> Pairs {
+        let changed = wanted.iter().filter(|(key, value)| self.settings.get(*key) != Some(*value));
+        changed.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     /// The elements that are there, by id.
@@ -139,27 +152,32 @@ impl State {
         }
     }
 
-    fn take_back(&mut self, way: Way, popped: usize, edit: &Edit, by: Owner, at: i64) -> Result<Applied, Misfit> {
+    fn take_back(&mut self, way: Way, popped: usize, edit: &Edit, operation: &Operation) -> Result<Applied, Misfit> {
+        let user = operation.by.user;
         self.check(edit)?;
-        self.stacks.has(by.user, way, popped)?;
-        let (applied, parts) = self.edit(edit.clone(), by, at);
-        self.stacks.taken_back(by.user, way, popped, parts)?;
+        self.stacks.has(user, way, popped)?;
+        let (applied, parts) = self.edit(edit.clone(), operation);
+        self.stacks.taken_back(user, way, popped, parts)?;
         Ok(applied)
     }
 
     /// Changes the elements; gives what that did, for undo.
-    fn edit(&mut self, edit: Edit, by: Owner, at: i64) -> (Applied, Vec<Part>) {
+    fn edit(&mut self, edit: Edit, operation: &Operation) -> (Applied, Vec<Part>) {
+        let (by, at) = (operation.by, operation.at);
         let mut parts = Vec::new();
         let mut owners = Vec::with_capacity(edit.elements.len() + edit.deleted.len());
         for element in &edit.elements {
-            let before = self.elements.put(element.clone(), by);
-            owners.push(before.as_ref().map_or(by, |known| known.owner));
+            let owner = operation.owners.get(element.id()).copied().unwrap_or(by);
+            let before = self.elements.put(element.clone(), owner);
+            owners.push(before.as_ref().map_or(owner, |known| known.owner));
             parts.extend(Part::between(before.as_ref().and_then(Known::live), Some(element)));
         }
         for deleted in &edit.deleted {
             let before = self.elements.bury(deleted, by, by.user, at);
             owners.push(before.as_ref().map_or(by, |known| known.owner));
-            parts.extend(Part::between(before.as_ref().and_then(Known::live), None));
+            let gone = before.as_ref().and_then(|known| Some((known.live()?, known.owner)));
+            let noted = |owner| (operation.rules == Rules::Second).then_some(owner);
+            parts.extend(gone.map(|(element, owner)| Part::Deleted(element.clone(), noted(owner))));
         }
         (Applied { edit, owners }, parts)
     }

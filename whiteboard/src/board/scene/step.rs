@@ -1,6 +1,7 @@
 //! What one step of a user did to elements, and how it is taken back against the board as it is now.
 
 use super::element::{Element, Stamp};
+use super::elements::Owner;
 use super::object::Object;
 use crate::board::classroom::stroke::key_of;
 use std::collections::BTreeSet;
@@ -22,8 +23,8 @@ pub struct Key {
 pub enum Part {
     /// It was not there and is as given now.
     Created(Element),
-    /// It was as given and is not there now.
-    Deleted(Element),
+    /// It was as given and is not there now; whose it was, if that was noted.
+    Deleted(Element, Option<Owner>),
     /// These keys have other values now.
     Modified { id: Arc<str>, keys: Vec<Key> },
 }
@@ -98,7 +99,7 @@ impl Part {
         match (before, after) {
             (None, None) => None,
             (None, Some(after)) => Some(Self::Created(after.clone())),
-            (Some(before), None) => Some(Self::Deleted(before.clone())),
+            (Some(before), None) => Some(Self::Deleted(before.clone(), None)),
             (Some(before), Some(after)) => {
                 let keys = differing(before, after);
                 (!keys.is_empty()).then(|| Self::Modified { id: after.id().clone(), keys })
@@ -109,7 +110,7 @@ impl Part {
     /// The element's id.
     pub fn id(&self) -> &Arc<str> {
         match self {
-            Self::Created(element) | Self::Deleted(element) => element.id(),
+            Self::Created(element) | Self::Deleted(element, _) => element.id(),
             Self::Modified { id, .. } => id,
         }
     }
@@ -117,7 +118,7 @@ impl Part {
     /// Bytes that this keeps in memory, about.
     pub fn weight(&self) -> usize {
         let texts = match self {
-            Self::Created(element) | Self::Deleted(element) => element.bytes(),
+            Self::Created(element) | Self::Deleted(element, _) => element.bytes(),
             Self::Modified { keys, .. } => keys.iter().map(Key::weight).sum(),
         };
         texts + 64
@@ -128,7 +129,7 @@ impl Part {
     pub fn inverse(&self, now: Option<&Element>) -> Option<Inverse> {
         match (self, now) {
             (Self::Created(made), Some(now)) => same_work(made, now).then_some(Inverse::Delete),
-            (Self::Deleted(gone), None) => Some(Inverse::Put(gone.text().to_owned())),
+            (Self::Deleted(gone, _), None) => Some(Inverse::Put(gone.text().to_owned())),
             (Self::Modified { keys, .. }, Some(now)) => {
                 let mut object = object(now);
                 let mut changed = false;
@@ -163,7 +164,7 @@ impl Part {
                     None => Joined::Both(Self::Created(made), next),
                 }
             }
-            (Self::Created(made), Self::Deleted(gone)) if same_work(&made, &gone) => Joined::Nothing,
+            (Self::Created(made), Self::Deleted(gone, _)) if same_work(&made, &gone) => Joined::Nothing,
             (Self::Modified { id, keys: first }, Self::Modified { keys: second, .. }) => join_keys(id, first, second),
             (first, next) => Joined::Both(first, next),
         }
@@ -284,7 +285,7 @@ mod tests {
         assert_eq!(joined, Joined::One(modified(r#","x":1,"y":1"#, r#","x":3,"y":2"#)));
         let back = modified(r#","x":1"#, r#","x":2"#).then(modified(r#","x":2"#, r#","x":1"#));
         assert_eq!(back, Joined::Nothing);
-        assert_eq!(made.then(Part::Deleted(element(2, r#","x":1"#))), Joined::Nothing);
+        assert_eq!(made.then(Part::Deleted(element(2, r#","x":1"#), None)), Joined::Nothing);
     }
 
     #[test]
@@ -292,8 +293,8 @@ mod tests {
         for (first, next) in [
             (Part::Created(element(1, r#","c":1"#)), modified(r#","c":5"#, r#","c":2"#)),
             (modified(r#","x":1"#, r#","x":2"#), modified(r#","x":5"#, r#","x":3"#)),
-            (Part::Created(element(1, r#","c":1"#)), Part::Deleted(element(3, r#","c":5"#))),
-            (Part::Deleted(element(1, "")), Part::Created(element(3, ""))),
+            (Part::Created(element(1, r#","c":1"#)), Part::Deleted(element(3, r#","c":5"#), None)),
+            (Part::Deleted(element(1, ""), None), Part::Created(element(3, ""))),
         ] {
             assert_eq!(first.clone().then(next.clone()), Joined::Both(first, next));
         }

@@ -6,7 +6,7 @@
 use super::element::{Deleted, Element, GREATEST, Stamp};
 use super::elements::{Elements, Known, Life};
 use super::identity::UserId;
-use super::operation::Edit;
+use super::operation::{Edit, Owners, Rules};
 use super::step::{Inverse, Joined, Part, restamped};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,8 +17,12 @@ pub const STEPS: usize = 100;
 /// Users whose steps are kept; of more, whoever did nothing for the longest time loses them.
 pub const USERS: usize = 512;
 
-/// Bytes that all steps of a board may take in memory, about; the oldest go first.
+/// Bytes that all steps of a board but the largest one may take in memory, about; the oldest go first.
 pub const BYTES: usize = 32 << 20;
+
+/// Bytes that the largest step may have on top of those: a full board that somebody cleared. Otherwise that would take
+/// everybody's steps, and could not be undone itself.
+pub const LARGEST: usize = 72 << 20;
 
 /// What holds changes together: the tab and the number that it gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub struct Plan {
     /// Steps that are used up: the last one is done, those before had nothing left.
     pub popped: usize,
     pub edit: Edit,
+    /// Whose those elements are of which the board remembers nothing.
+    pub owners: Owners,
 }
 
 /// All users' steps.
@@ -201,7 +207,6 @@ impl Stacks {
             }
             _ => self.push(user, Way::Undo, Step { gesture, parts, order }),
         }
-        self.limit(user);
     }
 
     /// Whether a user has so many steps.
@@ -224,7 +229,6 @@ impl Stacks {
         if !parts.is_empty() {
             self.push(user, way.back(), Step { gesture: None, parts, order });
         }
-        self.limit(user);
         Ok(())
     }
 
@@ -243,9 +247,24 @@ impl Stacks {
         }
     }
 
-    /// Keeps the limits; the user who has just done something is not the one to lose all.
-    fn limit(&mut self, user: UserId) {
-        while self.bytes > BYTES {
+    /// Bytes of the largest step.
+    fn largest(&self) -> usize {
+        let steps = self.users.values().flat_map(|stack| stack.undo.iter().chain(&stack.redo));
+        steps.map(Step::weight).max().unwrap_or(0)
+    }
+
+    /// Whether all steps are more than may be kept.
+    fn is_heavy(&self, rules: Rules) -> bool {
+        self.bytes > BYTES
+            && match rules {
+                Rules::First => true,
+                Rules::Second => self.bytes > BYTES + self.largest().min(LARGEST),
+            }
+    }
+
+    /// Keeps the limits, after each operation; the user who has just done something is not the one to lose all.
+    pub fn limit(&mut self, user: UserId, rules: Rules) {
+        while self.is_heavy(rules) {
             let Some((_, stack)) = self.users.iter_mut().min_by_key(|(_, stack)| stack.oldest()) else { break };
             let older_redo = stack.redo.front().map(|step| step.order) < stack.undo.front().map(|step| step.order);
             let way =
@@ -276,7 +295,8 @@ impl Stacks {
         let Some(stack) = self.users.get(&user) else { return plan };
         for step in stack.steps(way).iter().rev() {
             plan.popped += 1;
-            plan.edit = Trial { user, elements, may: &may, results: BTreeMap::new() }.take_back(step, &mut nonce);
+            let trial = Trial { user, elements, may: &may, results: BTreeMap::new(), owners: Owners::default() };
+            (plan.edit, plan.owners) = trial.take_back(step, &mut nonce);
             if !plan.edit.is_empty() {
                 return plan;
             }
@@ -291,10 +311,11 @@ struct Trial<'a, M> {
     elements: &'a Elements,
     may: &'a M,
     results: BTreeMap<Arc<str>, (Stamp, Option<Element>)>,
+    owners: Owners,
 }
 
 impl<M: Fn(&Known) -> bool> Trial<'_, M> {
-    fn take_back(mut self, step: &Step, nonce: &mut impl FnMut() -> u64) -> Edit {
+    fn take_back(mut self, step: &Step, nonce: &mut impl FnMut() -> u64) -> (Edit, Owners) {
         for part in step.parts.iter().rev() {
             self.part(part, nonce);
         }
@@ -306,7 +327,7 @@ impl<M: Fn(&Known) -> bool> Trial<'_, M> {
                 None => {}
             }
         }
-        edit
+        (edit, self.owners)
     }
 
     fn part(&mut self, part: &Part, nonce: &mut impl FnMut() -> u64) {
@@ -325,7 +346,10 @@ impl<M: Fn(&Known) -> bool> Trial<'_, M> {
             let version = match (known, part) {
                 (Some(known), _) => known.stamp().version + 1,
                 // Its deletion is forgotten here; clients may remember it. It was a version after this one.
-                (None, Part::Deleted(element)) => (element.version() + 1).max(self.elements.forgotten()) + 1,
+                (None, Part::Deleted(element, owner)) => {
+                    self.owners.extend(owner.map(|owner| (element.id().clone(), owner)));
+                    (element.version() + 1).max(self.elements.forgotten()) + 1
+                }
                 (None, _) => return,
             };
             if version > GREATEST {

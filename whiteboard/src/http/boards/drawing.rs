@@ -21,7 +21,6 @@ const IMAGES: u64 = 64 << 20;
 
 /// A board at a moment.
 pub struct Drawing {
-    pub seq: u64,
     /// Lowest first.
     pub elements: Vec<Element>,
     /// Keys and raw JSON.
@@ -44,12 +43,12 @@ pub fn drawing(api: &Api, name: &BoardName, when: When) -> Result<Drawing, Refus
         BoardName::CLASSROOM => {
             let past = reader.past::<classroom::state::State>(name, when)?;
             let elements = foreign::from_strokes(past.state.strokes().iter().map(Stroke::text));
-            Ok(Drawing { seq: past.seq, elements, look: BTreeMap::new(), quiz: past.state.is_quiz() })
+            Ok(Drawing { elements, look: BTreeMap::new(), quiz: past.state.is_quiz() })
         }
         BoardName::CANVAS => {
             let past = reader.past::<canvas::State>(name, when)?;
             let elements = foreign::from_objects(past.state.objects().map(|object| &**object.text()));
-            Ok(Drawing { seq: past.seq, elements, look: BTreeMap::new(), quiz: false })
+            Ok(Drawing { elements, look: BTreeMap::new(), quiz: false })
         }
         _ => {
             let past = reader.past::<State>(name, when)?;
@@ -58,7 +57,7 @@ pub fn drawing(api: &Api, name: &BoardName, when: When) -> Result<Drawing, Refus
                 let index = element.index();
                 (index.is_none(), index, element.id().clone())
             });
-            Ok(Drawing { seq: past.seq, elements, look: past.state.settings, quiz: past.state.quiz })
+            Ok(Drawing { elements, look: past.state.settings, quiz: past.state.quiz })
         }
     }
 }
@@ -135,7 +134,7 @@ mod tests {
             element("e", r#","fileId":"ant""#),
             element("f", r#","fileId":7"#),
         ];
-        let drawing = Drawing { seq: 1, elements, look: BTreeMap::new(), quiz: false };
+        let drawing = Drawing { elements, look: BTreeMap::new(), quiz: false };
         assert_eq!(drawing.file_ids(), ["ant", "cat"]);
     }
 
@@ -144,7 +143,7 @@ mod tests {
         let kept = Kept { id: 1, sha256: [0; 32], bytes: 3, mime: "image/png".into() };
         let pictures = [Picture { id: "cat".into(), kept, bytes: b"abc".to_vec() }];
         let look = BTreeMap::from([(Arc::from("viewBackgroundColor"), Arc::from("\"#fff\""))]);
-        let drawing = Drawing { seq: 1, elements: vec![element("a", r#","x":1e21"#)], look, quiz: false };
+        let drawing = Drawing { elements: vec![element("a", r#","x":1e21"#)], look, quiz: false };
         let text = String::from_utf8(drawing.excalidraw(&pictures).unwrap()).unwrap();
         assert!(text.contains(r#""x":1e21"#), "digit by digit: {text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();

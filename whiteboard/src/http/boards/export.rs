@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn options_stay_within_bounds_and_follow_the_board() {
         let look = |text: &str| BTreeMap::from([(Arc::from("viewBackgroundColor"), Arc::from(text))]);
-        let drawing = |look| Drawing { seq: 0, elements: Vec::new(), look, quiz: false };
+        let drawing = |look| Drawing { elements: Vec::new(), look, quiz: false };
         for (wish, look, background, scale) in [
             (Wish::default(), BTreeMap::new(), Some("#ffffff"), 1.0),
             (Wish::default(), look("\"#123456\""), Some("#123456"), 1.0),

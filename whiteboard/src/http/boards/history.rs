@@ -7,7 +7,7 @@ use super::turns::{WORKING, large, turn};
 use super::{Api, Kind, Known, blocking, heavy, json, read_json};
 use crate::board::core::Refusal;
 use crate::board::scene::action::{RestoreTo, What};
-use crate::board::{canvas, classroom};
+use crate::board::{canvas, classroom, scene};
 use crate::store::history::{MOMENTS, When};
 use crate::store::{BoardName, Reader};
 use axum::body::Bytes;
@@ -112,10 +112,12 @@ async fn bring_back(api: Api, name: &BoardName, when: When, headers: &HeaderMap)
     }
     let reader = api.store.reader.clone();
     let seq = if name.dialect == BoardName::BOARD {
-        let reading = api.clone();
-        let past = heavy(&api, move || drawing(&reading, &known.name, when)).await?;
-        let back = What::RestoreTo(RestoreTo { seq: past.seq, elements: past.elements });
-        api.rooms.change(name.clone(), vec![back]).await?
+        let back = heavy(&api, move || {
+            let past = reader.past::<scene::State>(&known.name, when)?;
+            Ok(RestoreTo::of(past.seq, &past.state))
+        })
+        .await?;
+        api.rooms.change(name.clone(), vec![What::RestoreTo(back)]).await?
     } else {
         let past = heavy(&api, move || past(&reader, &known.name, when)).await?;
         api.rooms.replace(name.clone(), past).await?;

@@ -31,7 +31,7 @@ impl Rooms for Fake {
         let told = what.iter().map(|what| match what {
             What::Title(title) => format!("{}: title {title}", board.code),
             What::RestoreTo(back) => {
-                let ids: Vec<_> = back.elements.iter().map(|element| element.id().to_string()).collect();
+                let ids: Vec<_> = back.elements.iter().map(|(_, element)| element.id().to_string()).collect();
                 format!("{}: back to {} {ids:?}", board.code, back.seq)
             }
             What::Change(change) => {
@@ -164,7 +164,7 @@ impl Server {
         use crate::board::scene::element::Element;
         use crate::board::scene::elements::Owner;
         use crate::board::scene::identity::UserId;
-        use crate::board::scene::operation::{Done, Edit, Operation};
+        use crate::board::scene::operation::{Done, Edit, Operation, Owners, Rules};
         let rows: Vec<String> = (first_seq..)
             .zip(ids)
             .map(|(id, name)| {
@@ -174,7 +174,8 @@ impl Server {
                 let edit = Edit { elements: vec![Element::from_text(&text).unwrap()], deleted: Vec::new() };
                 let by = Owner { user: UserId(0xabc), teacher: true };
                 let done = Done::Change { gesture: None, edit };
-                Operation { by, session: "session1".into(), id, at: 0, done }.encode()
+                let (session, rules, owners) = ("session1".into(), Rules::NOW, Owners::default());
+                Operation { by, session, id, at: 0, done, rules, owners }.encode()
             })
             .collect();
         let (store, name) = (self.bench.store.clone(), BoardName::board(board));

@@ -1,7 +1,7 @@
 //! The board as it was, for those who want it back.
 
 use super::live::Live;
-use crate::board::scene::element::Element;
+use crate::board::scene::action::RestoreTo;
 use crate::board::scene::event::Code;
 use crate::board::scene::state::State;
 use crate::store::BoardName;
@@ -12,8 +12,8 @@ use tokio::time::timeout;
 /// For how long somebody waits until others are done with theirs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The elements that were not deleted after operation `seq`; an error is told to the client.
-pub async fn elements(live: &Live, board: &BoardName, seq: u64) -> Result<Vec<Element>, (Code, String)> {
+/// The board after operation `seq`; an error is told to the client.
+pub async fn moment(live: &Live, board: &BoardName, seq: u64) -> Result<RestoreTo, (Code, String)> {
     let (reader, name) = (live.store.reader.clone(), board.clone());
     let Ok(Ok(place)) = timeout(PATIENCE, live.heavy.clone().acquire_owned()).await else {
         let sentence = "The server is busy with the past of other boards. Try again in a minute.";
@@ -27,7 +27,7 @@ pub async fn elements(live: &Live, board: &BoardName, seq: u64) -> Result<Vec<El
     })
     .await;
     match read {
-        Ok(Ok(past)) => Ok(past.state.live()),
+        Ok(Ok(past)) => Ok(RestoreTo::of(seq, &past.state)),
         Ok(Err(error @ (HistoryError::UnknownSeq(_) | HistoryError::Folded { .. }))) => {
             Err((Code::UnknownSeq, error.to_string()))
         }

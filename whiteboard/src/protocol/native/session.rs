@@ -8,7 +8,7 @@ use super::message::{Hello, Message, Misunderstood};
 use super::patience::{MISUNDERSTOOD, PONG, Patience};
 use crate::board::core::Closed;
 use crate::board::scene::Scene;
-use crate::board::scene::action::{Action, Asked, Join, RestoreTo, Since, What};
+use crate::board::scene::action::{Action, Asked, Join, Since, What};
 use crate::board::scene::event::{Code, Event, Refused};
 use crate::board::scene::identity::Role;
 use crate::limits::bucket::Bucket;
@@ -263,9 +263,9 @@ impl<'a> Session<'a> {
     /// Reads the board as it was, for the request that brings it back.
     async fn restore(&mut self, id: u64, seq: u64) {
         let (code, message) = match self.role {
-            Role::Teacher => match super::past::elements(self.live, &self.board, seq).await {
-                Ok(elements) => {
-                    let what = What::RestoreTo(RestoreTo { seq, elements });
+            Role::Teacher => match super::past::moment(self.live, &self.board, seq).await {
+                Ok(moment) => {
+                    let what = What::RestoreTo(moment);
                     return self.membership.request(Action::Durable(Asked { id, what }), None).await;
                 }
                 Err(refused) => refused,

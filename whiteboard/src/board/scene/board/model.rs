@@ -6,6 +6,7 @@ use crate::board::scene::action::{Change, Join, RestoreTo, Since, What};
 use crate::board::scene::element::{Deleted, Element, Stamp};
 use crate::board::scene::event::Event;
 use crate::board::scene::identity::{Role, UserId};
+use crate::board::scene::state::State;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub enum Wish {
     Clear,
     Lock(bool),
     Quiz(bool),
-    Restore(Vec<Element>),
+    Restore(State),
 }
 
 impl Wish {
@@ -30,7 +31,7 @@ impl Wish {
             Self::Clear => What::Clear,
             Self::Lock(on) => What::Lock(on),
             Self::Quiz(on) => What::Quiz(on),
-            Self::Restore(elements) => What::RestoreTo(RestoreTo { seq: 0, elements }),
+            Self::Restore(past) => What::RestoreTo(RestoreTo::of(0, &past)),
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::board::scene::change::{self, check_room, merge, restoring};
 use crate::board::scene::element::Element;
 use crate::board::scene::event::{Ack, Changed, Code, Event};
 use crate::board::scene::identity::Role;
-use crate::board::scene::operation::{Done, Edit, Operation, Pairs, write_pairs};
+use crate::board::scene::operation::{Done, Edit, Operation, Owners, Pairs, Rules, write_pairs};
 use crate::board::scene::state::Applied;
-use crate::board::scene::undo::Way;
+use crate::board::scene::undo::{Plan, Way};
 use crate::board::scene::visibility::{Eyes, split};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ enum Verdict {
     Do {
         done: Done,
         lost: Edit,
+        owners: Owners,
     },
 }
 
@@ -85,9 +86,10 @@ impl Scene {
                 self.acknowledge(id, asked.id, lost, outcome);
                 self.give_up_drafts(id, &drafts, outcome);
             }
-            Ok(Verdict::Do { done, lost }) => {
+            Ok(Verdict::Do { done, lost, owners }) => {
                 let session = client.session.clone();
-                let operation = Operation { by: eyes.owner(), session, id: asked.id, at: now.unix_ms, done };
+                let (by, at, rules) = (eyes.owner(), now.unix_ms, Rules::NOW);
+                let operation = Operation { by, session, id: asked.id, at, done, rules, owners };
                 let applied = match self.state.apply(&operation) {
                     Ok(applied) => applied,
                     Err(misfit) => {
@@ -172,13 +174,18 @@ impl Scene {
             }
             What::Settings(pairs) => self.settings_change(pairs)?.map(Done::Settings),
             What::RestoreTo(restore) => {
-                let edit = restoring(&state.elements, &restore.elements, nonce);
+                let (edit, owners) = restoring(&state.elements, &restore.elements, nonce);
                 check_room(&state.elements, &edit, &self.limits)?;
-                (!edit.is_empty()).then_some(Done::Restore { seq: restore.seq, edit })
+                let values = state.settings_to(&restore.settings);
+                if edit.is_empty() && values.is_empty() {
+                    return Ok(Verdict::Nothing(Edit::default()));
+                }
+                let done = Done::Restore { seq: restore.seq, edit, values };
+                return Ok(Verdict::Do { done, lost: Edit::default(), owners });
             }
         };
         Ok(match done {
-            Some(done) => Verdict::Do { done, lost: Edit::default() },
+            Some(done) => Verdict::Do { done, lost: Edit::default(), owners: Owners::default() },
             None => Verdict::Nothing(Edit::default()),
         })
     }
@@ -211,7 +218,8 @@ impl Scene {
         if merged.edit.is_empty() {
             return Ok(Verdict::Nothing(merged.lost));
         }
-        Ok(Verdict::Do { done: Done::Change { gesture, edit: merged.edit }, lost: merged.lost })
+        let done = Done::Change { gesture, edit: merged.edit };
+        Ok(Verdict::Do { done, lost: merged.lost, owners: Owners::default() })
     }
 
     fn take_back(&self, client: &Client, way: Way, nonce: impl FnMut() -> u64) -> Result<Verdict, Failure> {
@@ -223,12 +231,12 @@ impl Scene {
             return Ok(Verdict::Nothing(Edit::default()));
         }
         check_room(&state.elements, &plan.edit, &self.limits)?;
-        let (popped, edit) = (plan.popped, plan.edit);
+        let Plan { popped, edit, owners } = plan;
         let done = match way {
             Way::Undo => Done::Undo { popped, edit },
             Way::Redo => Done::Redo { popped, edit },
         };
-        Ok(Verdict::Do { done, lost: Edit::default() })
+        Ok(Verdict::Do { done, lost: Edit::default(), owners })
     }
 
     fn settings_change(&self, pairs: Pairs) -> Result<Option<Pairs>, Failure> {
@@ -272,11 +280,22 @@ impl Scene {
                 let Applied { edit: Edit { elements, deleted }, owners } = applied;
                 let changed = Arc::new(Changed { seq, by, elements, deleted });
                 self.tell_change(&changed, &owners, but, outcome);
+                self.tell_look(operation, outcome);
                 return self.catchup.push(Recent::Change(changed));
             }
         };
         self.catchup.push(Recent::Other);
         outcome.push(To::All, event);
+    }
+
+    /// Tells everybody the board's look, if it went back with the elements.
+    fn tell_look(&self, operation: &Operation, outcome: &mut Outcome<Event>) {
+        if let Done::Restore { values, .. } = &operation.done
+            && !values.is_empty()
+        {
+            let (seq, by) = (self.seq, operation.by.user);
+            outcome.push(To::All, Event::Settings { seq, by, values: self.settings() });
+        }
     }
 
     fn tell_change(

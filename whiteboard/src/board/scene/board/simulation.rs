@@ -124,7 +124,7 @@ struct World {
     models: Vec<Model>,
     wires: BTreeMap<ClientId, Wire>,
     next_value: u64,
-    remembered: Vec<Element>,
+    remembered: State,
 }
 
 impl World {
@@ -132,7 +132,7 @@ impl World {
         let mut room = Room::new(Opening { epoch: "epoch".into(), ..Opening::default() });
         room.prompt = false;
         let models = PEOPLE.iter().enumerate().map(|(tab, (user, role))| Model::new(*user, tab, *role)).collect();
-        Self { room, models, wires: BTreeMap::new(), next_value: 1, remembered: Vec::new() }
+        Self { room, models, wires: BTreeMap::new(), next_value: 1, remembered: State::default() }
     }
 
     fn value(&mut self) -> u64 {
@@ -178,10 +178,10 @@ impl World {
             Plan::Clear { who } => self.models[*who].ask(Wish::Clear),
             Plan::Lock { who, on } => self.models[*who].ask(Wish::Lock(*on)),
             Plan::Quiz { who, on } => self.models[*who].ask(Wish::Quiz(*on)),
-            Plan::Remember => self.remembered = self.room.on_disk().0.live(),
+            Plan::Remember => self.remembered = self.room.on_disk().0,
             Plan::Restore { who } => {
-                let elements = self.remembered.clone();
-                self.models[*who].ask(Wish::Restore(elements));
+                let past = self.remembered.clone();
+                self.models[*who].ask(Wish::Restore(past));
             }
             Plan::Up { who, messages } => self.up(*who, *messages),
             Plan::Down { who, messages } => self.down(*who, *messages),

@@ -5,9 +5,11 @@ use super::model::{Model, Wish};
 use crate::board::core::{BoardMeta, ClientId, Closed, Core, Durable, Limits, Opening, Refusal};
 use crate::board::scene::action::{Action, Change, Draft, Grow, Join, List, RestoreTo, Unfinished, Volatile, What};
 use crate::board::scene::element::Element;
-use crate::board::scene::elements::TOMBSTONES;
+use crate::board::scene::elements::{Owner, TOMBSTONES};
 use crate::board::scene::event::{Ack, Code, Event, Refused, Welcome};
 use crate::board::scene::identity::Role::{self, Pupil, Teacher, Viewer};
+use crate::board::scene::identity::UserId;
+use crate::board::scene::state::State;
 use serde_json::value::RawValue;
 
 fn room() -> Room {
@@ -153,7 +155,7 @@ fn a4_who_may_do_what() {
         || What::Quiz(true),
         || What::Title("T".into()),
         || What::Settings(vec![("a".into(), "1".into())]),
-        || What::RestoreTo(RestoreTo { seq: 0, elements: vec![] }),
+        || What::RestoreTo(RestoreTo::of(0, &State::default())),
     ];
     for (place, what) in all.iter().enumerate() {
         let draws = place < 3;
@@ -566,7 +568,7 @@ fn text(n: usize, version: u64, deleted: bool) -> String {
 fn m5_a_moment_before_a_forgotten_deletion_comes_back_for_everybody() {
     let mut crowd = Crowd::new();
     crowd.put(|n| text(n, 1, false));
-    let before = crowd.room.scene.state().live();
+    let before = crowd.room.scene.state().clone();
     crowd.put(|n| text(n, 4, false));
     crowd.ask(Wish::Clear);
     crowd.check(0);
@@ -692,18 +694,59 @@ fn a4_who_may_not_draw_is_told_once_a_stroke() {
 fn restore_brings_the_board_back_as_a_new_operation() {
     let mut room = with(&[(1, Teacher), (2, Pupil)]);
     room.put(1, 1, &[element("a", 1, 1), element("b", 1, 1)]);
-    let then = room.scene.state().live();
+    let then = room.scene.state().clone();
     room.put(1, 2, &[element("a", 2, 2), element("c", 1, 1)]);
     room.ask(1, 3, What::Clear);
     room.put(1, 4, &[element("b", 3, 1)]);
     room.received(2);
-    room.ask(1, 5, What::RestoreTo(RestoreTo { seq: 1, elements: then.clone() }));
+    room.ask(1, 5, What::RestoreTo(RestoreTo::of(1, &then)));
     assert_eq!(got(&mut room, 2), ["change 5 by 1 [a@4]"]);
     assert_eq!(got(&mut room, 1).last().unwrap(), "ack 5 at 5, 5/0");
-    room.ask(1, 6, What::RestoreTo(RestoreTo { seq: 1, elements: then }));
+    room.ask(1, 6, What::RestoreTo(RestoreTo::of(1, &then)));
     assert_eq!(room.log.len(), 5, "it is so already");
     room.ask(1, 7, What::Undo);
     assert_eq!(room.scene.state().live(), [element("b", 3, 1)]);
+}
+
+#[test]
+fn restore_brings_the_look_back_too() {
+    let mut room = with(&[(1, Teacher), (2, Pupil)]);
+    let look = |pairs: &[(&str, &str)]| {
+        What::Settings(pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect())
+    };
+    room.ask(1, 1, look(&[("back", "\"white\""), ("grid", "true")]));
+    let then = room.scene.state().clone();
+    room.ask(1, 2, look(&[("back", "\"black\""), ("grid", "null"), ("new", "1")]));
+    room.put(1, 3, &[element("a", 1, 1)]);
+    (1..=2).for_each(|client| drop(room.received(client)));
+    room.ask(1, 4, What::RestoreTo(RestoreTo::of(1, &then)));
+    assert_eq!(got(&mut room, 2), ["change 4 by 1 []-a@2", "settings 4 back=\"white\",grid=true,new=1"]);
+    assert_eq!(room.on_disk().0.encode(), room.scene.state().encode());
+    room.ask(1, 5, What::RestoreTo(RestoreTo::of(1, &then)));
+    assert_eq!(room.log.len(), 4, "it is so already");
+    let back = room.join(again(2, Pupil, 3));
+    assert_eq!(got(&mut room, back), ["welcome 4 resume=true", "change 4 by 1 []-a@2"], "the look is in the welcome");
+}
+
+#[test]
+fn v1_what_comes_back_belongs_to_whom_it_belonged() {
+    for undone in [false, true] {
+        let mut crowd = Crowd::new();
+        let pupil = crowd.models[1].client.unwrap();
+        let elements: Vec<_> = (0..TOMBSTONES + 20).map(|n| Element::from_text(&text(n, 1, false)).unwrap()).collect();
+        crowd.room.put(pupil, 1, &elements);
+        let then = crowd.room.scene.state().clone();
+        crowd.room.ask(1, 1, What::Clear);
+        crowd.room.ask(1, 2, if undone { What::Undo } else { What::RestoreTo(RestoreTo::of(1, &then)) });
+        let state = crowd.room.scene.state();
+        assert_eq!(state.elements.count(), TOMBSTONES + 20);
+        let of_others = state.elements.iter().filter(|(owner, _)| owner.teacher || owner.user.0 != 1).count();
+        assert_eq!(of_others, 0, "undone: {undone}");
+        assert_eq!(crowd.room.on_disk().0.encode(), state.encode());
+        crowd.room.ask(1, 3, What::Quiz(true));
+        let ben = crowd.room.join(somebody(2, Pupil));
+        assert_eq!(got(&mut crowd.room, ben)[1], "snapshot 4 []", "undone: {undone}");
+    }
 }
 
 #[test]
@@ -735,6 +778,7 @@ fn titles_and_settings_have_limits() {
 
 #[test]
 fn limits_of_the_board_are_kept() {
+    let owner = Owner { user: UserId(1), teacher: true };
     let limits = Limits { elements: 2, ..Limits::default() };
     let mut room = Room::new(Opening { limits, ..Opening::default() });
     let client = room.join(somebody(1, Teacher));
@@ -757,7 +801,11 @@ fn limits_of_the_board_are_kept() {
     room.ask(
         client,
         12,
-        What::RestoreTo(RestoreTo { seq: 0, elements: ["e", "f", "g"].map(|id| element(id, 1, 0)).into() }),
+        What::RestoreTo(RestoreTo {
+            seq: 0,
+            elements: ["e", "f", "g"].map(|id| (owner, element(id, 1, 0))).into(),
+            settings: std::collections::BTreeMap::new(),
+        }),
     );
     assert_eq!(got(&mut room, client).last().unwrap(), "error board-full Some(12) []-0");
 }

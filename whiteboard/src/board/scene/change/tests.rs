@@ -1,5 +1,4 @@
 use super::*;
-use crate::board::scene::elements::Owner;
 use crate::board::scene::identity::{Role, UserId};
 use proptest::prelude::*;
 
@@ -133,7 +132,8 @@ fn a_refusal_tells_how_the_board_is() {
 fn restoring_brings_back_and_deletes_what_differs() {
     let elements = board(&[element("same", 9, 0), element("newer", 4, 0), dead("gone", 7, 0)]);
     let target = [element("same", 2, 0), element("gone", 3, 0), element("forgotten", 8, 0), dead("never", 1, 0)];
-    let back = restoring(&elements, &target, || 6);
+    let (back, owners) = restoring(&elements, &target.map(|element| (YOU, element)), || 6);
+    assert_eq!(owners, [("forgotten".into(), YOU)].into(), "the board knows whose the others are");
     assert_eq!(back, edit(&[element("forgotten", 10, 6), element("gone", 8, 6)], &[dead("newer", 5, 6)]));
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::board::core::Durable;
-use crate::board::scene::operation::{Done, Edit, Operation, Pairs};
+use crate::board::scene::operation::{Done, Edit, Operation, Owners, Pairs, Rules};
 
 fn element(id: &str, version: u64, x: &str) -> Element {
     let text = format!(r#"{{"id":"{id}","type":"t","version":{version},"versionNonce":3,"x":{x}}}"#);
@@ -12,7 +12,8 @@ fn element(id: &str, version: u64, x: &str) -> Element {
 fn apply(state: &mut State, user: u64, done: Done) {
     let by = Owner { user: UserId(user), teacher: user == 9 };
     let id = state.last(by.user, &"tab\"".into()) + 1;
-    state.apply(&Operation { by, session: "tab\"".into(), id, at: 1000, done }).unwrap();
+    let (session, rules, owners) = ("tab\"".into(), Rules::NOW, Owners::default());
+    state.apply(&Operation { by, session, id, at: 1000, done, rules, owners }).unwrap();
 }
 
 fn put(id: &str, version: u64, x: &str) -> Done {
@@ -81,6 +82,17 @@ fn the_format_before_is_read_and_not_written() {
             state.inspect().unwrap();
         }
     }
+}
+
+#[test]
+fn whose_a_deleted_element_was_comes_back_if_it_was_noted() {
+    let gone = r#""type":"t","version":7,"versionNonce":3}]"#;
+    let noted = gone.replace("}]", "},[\"0000000000000009\",true]]");
+    assert!(LATTER.contains(gone));
+    let text = LATTER.replace(gone, &noted);
+    assert_eq!(encode(&decode(text.clone()).unwrap()), text);
+    assert!(decode(text.replace("},[\"0000000000000009\",true]", "},[true]")).is_err());
+    assert!(decode(text.replace("},[\"0000000000000009\",true]", "},[],[]")).is_err());
 }
 
 #[test]

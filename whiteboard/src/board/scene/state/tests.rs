@@ -1,4 +1,6 @@
 use super::*;
+use crate::board::scene::elements::TOMBSTONE_MS;
+use crate::board::scene::operation::Owners;
 
 const ME: Owner = Owner { user: UserId(1), teacher: false };
 
@@ -8,7 +10,7 @@ fn element(id: &str, version: u64) -> Element {
 }
 
 fn operation(id: u64, done: Done) -> Operation {
-    Operation { by: ME, session: "tab".into(), id, at: 0, done }
+    Operation { by: ME, session: "tab".into(), id, at: 0, done, rules: Rules::NOW, owners: Owners::default() }
 }
 
 fn put(elements: Vec<Element>) -> Done {
@@ -29,7 +31,7 @@ fn an_operation_that_does_not_fit_changes_nothing() {
     for (done, sentence) in [
         (put(vec![element("new", 1), element("a", 3)]), "element a is at version 3, the operation's is 3"),
         (put(vec![element("new", 1), element("a", 2)]), "the operation's is 2"),
-        (Done::Restore { seq: 1, edit: both.clone() }, "element a is at version 3"),
+        (Done::Restore { seq: 1, edit: both.clone(), values: vec![] }, "element a is at version 3"),
         (put(vec![gone]), "element d is marked as deleted"),
         (Done::Undo { popped: 2, edit: Edit::default() }, "has 1 steps, not 2"),
         (Done::Redo { popped: 1, edit: Edit::default() }, "has 0 steps, not 1"),
@@ -67,6 +69,38 @@ fn settings_are_merged_by_key_and_null_removes() {
     state.apply(&operation(2, Done::Settings(pairs(&[("b", "null"), ("c", "[ 3 ]"), ("d", "null")])))).unwrap();
     let now: Vec<_> = state.settings.iter().map(|(k, v)| (&**k, &**v)).collect();
     assert_eq!(now, [("a", "1"), ("c", "[ 3 ]")]);
+}
+
+#[test]
+fn whose_an_element_is_comes_from_the_log_if_the_board_forgot_it() {
+    let mut state = State::default();
+    state.apply(&operation(1, put(vec![element("known", 1)]))).unwrap();
+    let ann = Owner { user: UserId(5), teacher: false };
+    let owners: Owners = [("known".into(), ann), ("forgotten".into(), ann)].into();
+    let edit =
+        Edit { elements: vec![element("known", 2), element("forgotten", 1), element("mine", 1)], deleted: vec![] };
+    let back = Operation { owners, ..operation(2, Done::Restore { seq: 1, edit, values: vec![] }) };
+    let applied = state.apply(&back).unwrap();
+    assert_eq!(applied.owners, [ME, ann, ME]);
+    assert_eq!(state.elements.iter().map(|(owner, _)| owner).collect::<Vec<_>>(), [ann, ME, ME], "by id");
+}
+
+#[test]
+fn a_log_of_before_comes_to_the_board_that_its_snapshots_say() {
+    let record =
+        |id, rest: &str| format!(r#"{{"op":"change","by":"0000000000000001","session":"tab","id":{id},"at":5{rest}}}"#);
+    let mut state = State::default();
+    let text = element("a", 1).text().to_owned();
+    state.replay(&record(1, &format!(r#","elements":[{text}]"#))).unwrap();
+    state.replay(&record(2, r#","deleted":[["a",2,3]]"#)).unwrap();
+    // As the releases before wrote it.
+    let before = format!(
+        r#"{{"format":1,"owners":[["0000000000000001",false]],"elements":[],"deleted":[["a",2,3,0,"0000000000000001",5]],"sessions":[["0000000000000001","tab",2]],"steps":[["0000000000000001",[[0,null,[["+",{text}]]],[1,null,[["-",{text}]]]],[]]],"next":2,"locked":false,"quiz":false,"title":null,"settings":{{}}}}"#
+    );
+    assert_eq!(State::decode(&before).unwrap().encode(), state.encode());
+    let late = format!(r#"{{"op":"lock","by":"0000000000000001","session":"tab","id":3,"at":{}}}"#, TOMBSTONE_MS + 6);
+    state.replay(&late).unwrap();
+    assert!(state.elements.get("a").is_none() && state.elements.forgotten() == 0, "snapshots did not tell it");
 }
 
 #[test]
@@ -114,7 +148,7 @@ fn what_was_forgotten_comes_back_above_its_deletion() {
     use super::super::change::restoring;
     let mut state = State::default();
     state.apply(&operation(1, put(vec![element("a", 1)]))).unwrap();
-    let first = state.live();
+    let first: Vec<_> = state.elements.iter().map(|(owner, element)| (owner, element.clone())).collect();
     state.apply(&operation(2, put(vec![element("a", 30)]))).unwrap();
     let delete = Edit { elements: vec![], deleted: vec![deleted("a", 70, 0)] };
     state.apply(&operation(3, Done::Change { gesture: None, edit: delete })).unwrap();
@@ -124,7 +158,7 @@ fn what_was_forgotten_comes_back_above_its_deletion() {
     assert_eq!(again.encode(), state.encode());
     for state in [state, again] {
         assert!(state.elements.get("a").is_none());
-        let restored = restoring(&state.elements, &first, || 0);
+        let (restored, _) = restoring(&state.elements, &first, || 0);
         let user = operation(5, Done::Lock(true)).by.user;
         let undone = state.stacks.plan(user, Way::Undo, &state.elements, |_| true, || 0).edit;
         for edit in [restored, undone] {

@@ -14,10 +14,16 @@ fn owner(user: UserId) -> Owner {
 }
 
 /// A board with nothing but elements and steps.
-#[derive(Default)]
 struct Board {
     elements: Elements,
     stacks: Stacks,
+    rules: Rules,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { elements: Elements::default(), stacks: Stacks::default(), rules: Rules::NOW }
+    }
 }
 
 impl Board {
@@ -37,12 +43,14 @@ impl Board {
     fn put(&mut self, user: UserId, gesture: Option<u64>, element: Element) {
         let parts = self.edit(user, &Edit { elements: vec![element], deleted: vec![] });
         self.stacks.done(user, gesture.map(|number| Gesture { session: "tab".into(), number }), parts);
+        self.stacks.limit(user, self.rules);
     }
 
     fn delete(&mut self, user: UserId, id: &str, version: u64) {
         let deleted = vec![Deleted { id: id.into(), stamp: Stamp { version, nonce: 0 } }];
         let parts = self.edit(user, &Edit { elements: vec![], deleted });
         self.stacks.done(user, None, parts);
+        self.stacks.limit(user, self.rules);
     }
 
     /// Takes back the last step; how many were used up.
@@ -50,6 +58,7 @@ impl Board {
         let plan = self.stacks.plan(user, way, &self.elements, |_| true, || 7);
         let parts = self.edit(user, &plan.edit);
         self.stacks.taken_back(user, way, plan.popped, parts).unwrap();
+        self.stacks.limit(user, self.rules);
         plan.popped
     }
 
@@ -220,16 +229,49 @@ fn only_so_many_steps_are_kept() {
 
 #[test]
 fn only_so_many_bytes_are_kept_and_the_oldest_go_first() {
+    let long = format!("\"{}\"", "x".repeat(BYTES / 5));
+    // By the first rules the largest one counts too.
+    for (rules, left) in [(Rules::First, 4), (Rules::Second, 5)] {
+        let mut board = Board { rules, ..Board::default() };
+        board.put(ME, None, element("first", 1, &long));
+        for n in 0..6 {
+            board.put(YOU, None, element(&format!("e{n}"), 1, &long));
+        }
+        assert_eq!((board.counts(ME), board.counts(YOU)), ((0, 0), (left, 0)));
+        assert!(board.stacks.bytes <= BYTES / 4 * left);
+        let users = board.stacks.users.clone();
+        assert_eq!(Stacks::from_parts(users, board.stacks.next), board.stacks, "the sum of bytes is kept true");
+    }
+}
+
+#[test]
+fn a_step_larger_than_all_others_takes_nobodys_steps_nor_its_own() {
     let mut board = Board::default();
     let long = format!("\"{}\"", "x".repeat(BYTES / 5));
-    board.put(ME, None, element("first", 1, &long));
-    for n in 0..6 {
-        board.put(YOU, None, element(&format!("e{n}"), 1, &long));
-    }
-    assert_eq!((board.counts(ME), board.counts(YOU)), ((0, 0), (4, 0)));
-    assert!(board.stacks.bytes <= BYTES);
+    let many: Vec<_> = (0..7).map(|n| element(&format!("e{n}"), 1, &long)).collect();
+    board.put(YOU, None, element("small", 1, "1"));
+    board.edit(UserId(3), &Edit { elements: many.clone(), deleted: vec![] });
+    let deleted = many.iter().map(|one| Deleted { id: one.id().clone(), stamp: Stamp { version: 2, nonce: 0 } });
+    let parts = board.edit(ME, &Edit { elements: vec![], deleted: deleted.collect() });
+    board.stacks.done(ME, None, parts);
+    board.stacks.limit(ME, board.rules);
+    board.put(YOU, None, element("small", 2, "2"));
+    assert_eq!((board.counts(ME), board.counts(YOU)), ((1, 0), (2, 0)));
+    assert_eq!(board.back(ME, Way::Undo), 1);
+    assert_eq!((board.elements.count(), board.counts(ME), board.counts(YOU)), (8, (0, 1), (2, 0)));
     let users = board.stacks.users.clone();
     assert_eq!(Stacks::from_parts(users, board.stacks.next), board.stacks, "the sum of bytes is kept true");
+}
+
+#[test]
+fn one_step_does_not_grow_for_ever() {
+    let mut board = Board::default();
+    let long = format!("\"{}\"", "x".repeat(LARGEST / 3));
+    for version in 1..6 {
+        board.put(ME, Some(1), element(&format!("e{version}"), 1, &long));
+    }
+    assert_eq!(board.counts(ME), (0, 0));
+    assert_eq!(board.stacks.bytes, 0);
 }
 
 #[test]
