@@ -233,7 +233,7 @@ fn ports(settings: &Settings) -> Result<(Gate, Config, Config), ServeError> {
     let wished = limits.max_connections;
     // A client that polls has a request that waits, and another one while it draws.
     let sockets = files::affordable(wished.saturating_mul(3).saturating_add(HTTP_SPARE), files);
-    let connections = wished.min(sockets / 3);
+    let connections = wished.min(sockets / 2);
     if connections < wished {
         tracing::warn!(
             connections,

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 const LESSON: (usize, u32) = (50, 1500);
 
 /// Connections that do nothing beside a lesson.
-const BYSTANDERS: usize = 9_900;
+const BYSTANDERS: usize = 9_800;
 
 /// Users on one board in the race for deliveries.
 const CROWD: usize = 300;
