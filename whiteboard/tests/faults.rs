@@ -248,7 +248,7 @@ async fn a_full_disk_refuses_changes_until_there_is_room_and_goes_on_being_read(
 #[tokio::test]
 async fn a_server_starts_on_a_full_disk_for_reading() {
     let Some(disk) = SmallDisk::mount(24) else { return };
-    let marks = ["--disk-full-percent", "97"];
+    let marks = ["--disk-low-percent", "97", "--disk-full-percent", "97"];
     let backups = tempfile::tempdir().unwrap();
     let kept = disk.data().join(reserve::FILE);
     let mut acknowledged = 0;
