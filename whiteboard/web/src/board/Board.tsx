@@ -17,7 +17,7 @@ import { Outline } from './Outline';
 import { Overlay } from './overlay';
 import { People } from './people';
 import type { Session } from './session';
-import { Corner, useSmall } from './Status';
+import { Corner, useRoom } from './Status';
 import { initialData, keepLibrary, remember } from './view';
 import { travelActions } from './travel';
 
@@ -127,18 +127,18 @@ export function BoardPage({ session, language, t }: Props) {
   }, []);
   const start = useMemo(() => initialData(session.board), [session.board]);
   const show = session.embedded;
+  const room = useRoom();
   const topRight = useCallback(
-    (isMobile: boolean, _state: UIAppState) => (show || isMobile ? null : <Corner session={session} t={t} open={setOpen} />),
-    [session, t, show],
+    (_isMobile: boolean, _state: UIAppState) => (show || room !== 'wide' ? null : <Corner session={session} t={t} room={room} open={setOpen} />),
+    [session, t, show, room],
   );
-  const small = useSmall();
   // Other children would make the canvas render anew with each change.
   const menu = useMemo(() => <Menu session={session} parts={parts} language={language} t={t} open={setOpen} />, [session, parts, language, t]);
   const close = useCallback(() => setOpen(null), []);
 
   return (
     <div className="board" ref={surface} data-embedded={show || undefined}>
-      {small && !show && <Corner session={session} t={t} open={setOpen} small />}
+      {room !== 'wide' && !show && <Corner session={session} t={t} room={room} open={setOpen} />}
       <h1 className="unseen">{replica?.board?.title || t('board.untitled')}</h1>
       <Excalidraw
         excalidrawAPI={setApi}

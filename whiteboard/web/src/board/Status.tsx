@@ -29,8 +29,20 @@ const SLOW = 500;
 /** Where the canvas arranges itself for a small screen. */
 const SMALL = '(max-width: 729px), (max-height: 499px) and (max-width: 999px)';
 
-export function useSmall(): boolean {
-  const query = useMemo(() => matchMedia(SMALL), []);
+/** Where all that lies above the canvas does not fit into one row: tablets, and windows beside others. */
+const NARROW = '(max-width: 1149px)';
+
+export type Room = 'small' | 'narrow' | 'wide';
+
+/** How much room the page has. */
+export function useRoom(): Room {
+  const small = useMatch(SMALL);
+  const narrow = useMatch(NARROW);
+  return small ? 'small' : narrow ? 'narrow' : 'wide';
+}
+
+function useMatch(media: string): boolean {
+  const query = useMemo(() => matchMedia(media), [media]);
   const subscribe = useCallback((changed: () => void) => {
     query.addEventListener('change', changed);
     return () => query.removeEventListener('change', changed);
@@ -38,8 +50,8 @@ export function useSmall(): boolean {
   return useSyncExternalStore(subscribe, () => query.matches);
 }
 
-/** State, people and sharing, in the corner; on a small screen above the lower bar. */
-export function Corner({ session, t, small, open }: { session: Session; t: Words; small?: boolean; open: (what: Open) => void }) {
+/** State, people and sharing: in the upper corner, on a small screen above the lower bar, on a narrow one in the lower corner. */
+export function Corner({ session, t, room, open }: { session: Session; t: Words; room: Room; open: (what: Open) => void }) {
   useSyncExternalStore(session.subscribe, session.snapshot);
   const waits = session.waiting > 0;
   const [slow, setSlow] = useState(false);
@@ -52,12 +64,12 @@ export function Corner({ session, t, small, open }: { session: Session; t: Words
   const here = (session.connection?.replica.people.size ?? 0) + 1;
   const offline = session.connection?.status.at === 'waiting';
   return (
-    <div className="corner" data-small={small || undefined}>
+    <div className="corner" data-room={room}>
       <p className="status" data-mood={mood} data-waiting={session.waiting} role="status" title={text}>
         <span className="dot" aria-hidden="true" />
         <span className="words">{text}</span>
       </p>
-      {offline && !small && <button type="button" className="plain" onClick={() => session.connection.hurry()}>{t('status.retry')}</button>}
+      {offline && room !== 'small' && <button type="button" className="plain" onClick={() => session.connection.hurry()}>{t('status.retry')}</button>}
       <button type="button" className="plain" onClick={() => open('people')} aria-label={t('people.here', { n: here })} title={t('people.here', { n: here })}>
         <svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="6.5" r="3.2" /><path d="M3.8 16.5c.6-3.4 3-5 6.2-5s5.600 1.600 6.200 5" /></svg>
         {here}

@@ -47,6 +47,24 @@ describe('a board', () => {
     await until(listed, (items) => items.includes('Text: By keyboard'), 'the list for screen readers has it');
   });
 
+  it.each([360, 740, 820, 1024, 1149, 1150, 1440])('has every control on the screen, %i pixels wide', async (width) => {
+    const { id } = await stage.server.board();
+    const ann = await stage.enter(`/b/${id}`, { viewport: { width, height: 800 } });
+    // Of each: its name, if it is beside the screen or lies under something else.
+    const lost = () => ann.page.evaluate(() => {
+      const there = (control: Element) => {
+        const { left, right, top, bottom } = control.getBoundingClientRect();
+        const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+        return left >= 0 && right <= window.innerWidth && !!above && (control.contains(above) || above.contains(control));
+      };
+      const controls = document.querySelectorAll('.corner button, .App-toolbar :is(label, .App-toolbar__extra-tools-trigger)');
+      const names = [...controls].filter((control) => !there(control)).map((control) => control.getAttribute('title') || control.textContent);
+      return controls.length > 10 ? names : ['the toolbar'];
+    });
+    await until(lost, (names) => names.length === 0, 'all controls');
+    if (width === 820) await ann.picture('tablet');
+  });
+
   it('on a phone takes fingers and a pen with pressure', async () => {
     const { id } = await stage.server.board();
     const ann = await stage.enter(`/b/${id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
