@@ -72,7 +72,8 @@ fn an_operator_at_rest_writes_nothing_while_people_draw() {
     if !has_own_node("the API server's audit log") {
         return;
     }
-    let sites = ["quiet-a", "quiet-b", "quiet-c"].map(|name| Site::ready(name, &json!({})));
+    let sites = ["quiet-a", "quiet-b", "quiet-c"].map(|name| Site::apply(name, &json!({})));
+    sites.iter().for_each(Site::wait_ready);
     operator_ready();
     // The last steps of becoming ready.
     std::thread::sleep(Duration::from_secs(15));
