@@ -4,8 +4,8 @@
 use super::pace::Pace;
 use std::time::Duration;
 
-/// The longest that an operation is held back. It is acknowledged that much later at most, and a busy board costs the
-/// disk at most this many commits a second: flash memory wears out by syncs, too.
+/// The longest that an operation is held back. It is acknowledged that much later at most, and a crowded board costs the
+/// disk 200 commits a second at most: flash memory wears out by syncs, too.
 const LONGEST: Duration = Duration::from_millis(5);
 
 /// Bytes at most: more are written before their time.

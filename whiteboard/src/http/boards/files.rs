@@ -4,7 +4,6 @@ use super::access::bearer;
 use super::answer::Refused;
 use super::turns::{SENDING, turn};
 use super::{Api, blocking, sniff};
-use crate::board::core;
 use crate::store::disk::{self, Temporary};
 use crate::store::files::Incoming;
 use crate::store::registry::{RegistryError, is_id};
@@ -49,9 +48,7 @@ pub async fn put(
         ));
     }
     check(request.headers(), api.files.file)?;
-    if api.rooms.is_full() {
-        return Err(core::Refusal::DiskFull.into());
-    }
+    api.takes_changes()?;
     let (reader, wanted) = (api.store.reader.clone(), board.clone());
     let meta = blocking(move || Ok(reader.meta(&wanted)?)).await?;
     if !meta.exists {

@@ -5,7 +5,6 @@ use super::drawing::drawing;
 use super::rooms::Past;
 use super::turns::{WORKING, large, turn};
 use super::{Api, Kind, Known, blocking, heavy, json, read_json};
-use crate::board::core::Refusal;
 use crate::board::scene::action::{RestoreTo, What};
 use crate::board::{canvas, classroom, scene};
 use crate::store::history::{MOMENTS, When};
@@ -107,9 +106,7 @@ pub async fn restore_version(
 async fn bring_back(api: Api, name: &BoardName, when: When, headers: &HeaderMap) -> Result<Response, Refused> {
     let known = Known::managed(&api, name.clone(), headers).await?;
     known.present()?;
-    if api.rooms.is_full() {
-        return Err(Refusal::DiskFull.into());
-    }
+    api.takes_changes()?;
     let reader = api.store.reader.clone();
     let seq = if name.dialect == BoardName::BOARD {
         let back = heavy(&api, move || {
@@ -167,9 +164,7 @@ pub async fn name_version(
 ) -> Result<Response, Refused> {
     let known = Known::managed(&api, kind.name(&board)?, &headers).await?;
     known.present()?;
-    if api.rooms.is_full() {
-        return Err(Refusal::DiskFull.into());
-    }
+    api.takes_changes()?;
     let wish: NewVersion = read_json(&body)?;
     if wish.author.as_ref().is_some_and(|author| author.chars().count() > 100) {
         return Err(Refused::message("The name of an author has at most 100 characters."));

@@ -4,7 +4,6 @@ use super::answer::Refused;
 use super::manage::{created, new_board};
 use super::turns::{SENDING, turn};
 use super::{Api, IMPORT, Known, blocking, files, heavy, json};
-use crate::board::core::Refusal;
 use crate::board::scene::State;
 use crate::board::scene::action::{Change, What};
 use crate::board::scene::element::Element;
@@ -58,9 +57,7 @@ pub async fn onto(Shared(api): Shared<Api>, Path(board): Path<String>, request: 
     let name = super::native(&board)?;
     let known = Known::managed(&api, name.clone(), request.headers()).await?;
     known.present()?;
-    if api.rooms.is_full() {
-        return Err(Refusal::DiskFull.into());
-    }
+    api.takes_changes()?;
     let (scene, _turn) = read(&api, receive(&api, request).await?, Some(name.clone())).await?;
     let counts = put(&api, &name, scene).await?;
     Ok(json(StatusCode::OK, &value!({ "imported": counts })))

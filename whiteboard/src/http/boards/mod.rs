@@ -14,7 +14,7 @@ pub mod sniff;
 pub mod turns;
 
 use super::origin::Origins;
-use crate::board::core::{BoardMeta, Limits};
+use crate::board::core::{BoardMeta, Limits, Refusal};
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Store};
@@ -58,6 +58,13 @@ pub struct Api {
     pub public_list: bool,
     pub origins: Arc<Origins>,
     pub turns: Turns,
+}
+
+impl Api {
+    /// An error while changes are refused because the disk is full.
+    fn takes_changes(&self) -> Result<(), Refused> {
+        if self.rooms.is_full() { Err(Refusal::DiskFull.into()) } else { Ok(()) }
+    }
 }
 
 /// Each path with a method and what serves it: the one list of routes, which a test compares with the document.
