@@ -153,7 +153,7 @@ impl Default for Metrics {
         registry.register("boards_open", "Boards in memory", metrics.boards_open.clone());
         registry.register("requests", "Requests of clients", metrics.requests.clone());
         registry.register("requests_refused", "Requests answered by an error", metrics.refused.clone());
-        registry.register("deliveries", "Messages queued for clients", metrics.deliveries.clone());
+        registry.register("deliveries", "Messages for clients, queued or written at once", metrics.deliveries.clone());
         registry.register_with_unit(
             "sent",
             "Payload sent to clients, bodies of HTTP answers too",

@@ -10,6 +10,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Clients of a board that its room writes to by itself. More are woken to do so themselves: other threads help, and the
+/// room gets back to its requests within a few milliseconds.
+const AT_ONCE: usize = 300;
+
 struct Client {
     outbox: Arc<Outbox>,
     /// Has got the whole board: what comes before that is not for this client.
@@ -92,13 +96,17 @@ impl<C: Core> Clients<C> {
         self.fan.due()
     }
 
-    /// Lets the volatile events for everybody leave.
-    pub(super) fn flush(&mut self, now: Duration) {
+    /// Lets the volatile events for everybody leave. `now`: since the room started. `more`: other events follow right
+    /// away, and both should leave in one write.
+    pub(super) fn flush(&mut self, now: Duration, more: bool) {
         let Some((batch, authors)) = self.fan.finish(now) else { return };
         let batch = Arc::new(batch);
-        for (id, client) in &self.members {
-            if client.joined {
-                client.outbox.push_volatile(&batch, authors.contains(id).then_some(*id));
+        for (place, (id, client)) in self.members.iter().filter(|(_, client)| client.joined).enumerate() {
+            let but = authors.contains(id).then_some(*id);
+            if more || place >= AT_ONCE {
+                client.outbox.push_volatile(&batch, but);
+            } else {
+                client.outbox.write_volatile(&batch, but);
             }
         }
     }
@@ -199,7 +207,7 @@ mod tests {
             let effect = Effect { to: to.clone(), event: Event::Error("no".into()) };
             if volatile {
                 clients.send_volatile(&effect, Duration::ZERO);
-                clients.flush(Duration::ZERO);
+                clients.flush(Duration::ZERO, false);
             } else {
                 clients.send(&effect);
             }
@@ -247,7 +255,7 @@ mod tests {
     #[test]
     fn what_many_send_leaves_together_and_nobody_hears_themselves() {
         let Bench { mut clients, outboxes, encoded } = bench();
-        clients.flush(Duration::ZERO);
+        clients.flush(Duration::ZERO, false);
         assert_eq!(clients.flush_due(), None);
         for sender in [0, 1, 1] {
             let event = Event::Error(sender.to_string());
@@ -256,7 +264,7 @@ mod tests {
         clients.send_volatile(&Effect { to: To::All, event: Event::BackgroundCleared }, Duration::ZERO);
         assert!(outboxes.iter().all(|outbox| outbox.is_empty()), "not before its time");
         assert_eq!(clients.flush_due(), Some(Duration::ZERO));
-        clients.flush(Duration::ZERO);
+        clients.flush(Duration::ZERO, false);
         let got: Vec<usize> = outboxes.iter().map(|outbox| outbox.take_frames(9, 9999).len()).collect();
         assert_eq!((got, encoded.load(Ordering::Relaxed)), (vec![3, 2, 4, 0], 4));
         clients.send_volatile(&Effect { to: To::All, event: Event::BackgroundCleared }, Duration::ZERO);

@@ -7,10 +7,10 @@
 use super::batch::Batch;
 use crate::board::core::{ClientId, Closed};
 use crate::metrics::Metrics;
-use crate::websocket::{Frame, Outgoing, Taken, live};
+use crate::websocket::{Frame, Line, Now, Outgoing, Taken, live};
 use bytes::Bytes;
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -161,12 +161,21 @@ impl Queue {
 pub struct Outbox {
     queue: Mutex<Queue>,
     wake: Notify,
+    /// The way to the client, if the room may write at once. Held weakly: a connection that ended is closed, whoever
+    /// still knows its outbox.
+    line: OnceLock<Weak<Line>>,
     metrics: Arc<Metrics>,
 }
 
 impl Outbox {
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { queue: Mutex::default(), wake: Notify::new(), metrics }
+        Self { queue: Mutex::default(), wake: Notify::new(), line: OnceLock::new(), metrics }
+    }
+
+    /// From now on [`Self::write_volatile`] may write to the client at once. Only the first call counts. The client's
+    /// connection takes from this outbox and no other.
+    pub fn attach(&self, line: &Arc<Line>) {
+        let _ = self.line.set(Arc::downgrade(line));
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -230,6 +239,40 @@ impl Outbox {
                 self.metrics.volatile_dropped.inc_by(queue.thin() as u64);
             }
         });
+    }
+
+    /// As [`Self::push_volatile`], but writes at once if nothing waits: the connection is not woken, which is a good part
+    /// of what a small message costs. Not for what more follows on right away: that should leave in the same write.
+    pub fn write_volatile(&self, batch: &Arc<Batch>, but: Option<ClientId>) {
+        if !self.write_now(batch, but) {
+            self.push_volatile(batch, but);
+        }
+    }
+
+    /// Writes a batch if nothing waits and nothing is under way; false if nothing was done.
+    fn write_now(&self, batch: &Batch, but: Option<ClientId>) -> bool {
+        let Some(line) = self.line.get().and_then(Weak::upgrade) else { return false };
+        let (count, bytes) = batch.size(but);
+        if count == 0 {
+            return true;
+        }
+        let now = {
+            // Held while it is written, so that nothing is queued, and taken, in between.
+            let queue = self.queue();
+            if queue.closed.is_some() || !queue.waiting.is_empty() {
+                return false;
+            }
+            line.write_now(|chunks| batch.pieces(but, |piece| chunks.push_back(piece)))
+        };
+        if now == Now::Busy {
+            return false;
+        }
+        self.metrics.deliveries.inc_by(count as u64);
+        self.metrics.bytes_sent.inc_by(bytes as u64);
+        if now == Now::Begun {
+            self.wake.notify_one();
+        }
+        true
     }
 
     /// Leaves out whole boards that a newer one, about to be queued, replaces.

@@ -1,5 +1,10 @@
 use super::super::batch::Builder;
 use super::*;
+use crate::websocket::{Config, Connection, Next};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 fn outbox() -> Outbox {
     Outbox::new(Arc::new(Metrics::default()))
@@ -190,4 +195,100 @@ async fn closing_and_pushing_wake_the_connection() {
     outbox.close(Closed::Shutdown);
     outbox.changed().await;
     assert_eq!(outbox.closed(), Some(Closed::Shutdown));
+}
+
+/// A connection with its outbox attached, and its peer.
+async fn attached() -> (Outbox, Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+    let stream = listener.accept().await.unwrap().0;
+    stream.writable().await.unwrap();
+    let connection = Connection::new(stream, &[], Config::default());
+    let outbox = outbox();
+    outbox.attach(connection.line());
+    (outbox, connection, peer)
+}
+
+/// What the peer reads next, which is expected to be these texts, one frame each.
+async fn reads(peer: &mut TcpStream, texts: &[&str]) {
+    let expected: Vec<u8> = texts.iter().flat_map(|text| Frame::plain(text).wire().to_vec()).collect();
+    let mut found = vec![0; expected.len()];
+    peer.read_exact(&mut found).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&found), String::from_utf8_lossy(&expected));
+}
+
+fn volatile(texts: &[&str]) -> Arc<Batch> {
+    let mut builder = Builder::default();
+    for (from, text) in (1..).zip(texts) {
+        builder.add(Frame::plain(text).wire(), Some(from), None);
+    }
+    Arc::new(builder.finish())
+}
+
+#[tokio::test]
+async fn what_nothing_waits_before_is_written_at_once() {
+    let (outbox, _connection, mut peer) = attached().await;
+    outbox.write_volatile(&volatile(&["a", "b", "c"]), Some(2));
+    outbox.write_volatile(&volatile(&["own"]), Some(1));
+    outbox.write_volatile(&volatile(&["d"]), None);
+    assert!(outbox.is_empty());
+    reads(&mut peer, &["a", "c", "d"]).await;
+    let text = outbox.metrics.render(crate::metrics::Sampled::default()).unwrap();
+    assert!(text.contains("whiteboard_deliveries_total 3\n"), "{text}");
+    assert!(text.contains("whiteboard_sent_bytes_total 9\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_waits_is_not_overtaken() {
+    let (outbox, mut connection, mut peer) = attached().await;
+    outbox.push(Frame::plain("change"));
+    outbox.write_volatile(&volatile(&["cursor"]), None);
+    assert!(!outbox.is_empty(), "it waits behind what waits");
+    connection.queue(&Frame::plain("ping"));
+    let soon = Instant::now() + Duration::from_millis(20);
+    assert!(matches!(connection.next(&outbox, soon).await, Next::Deadline));
+    reads(&mut peer, &["ping", "change", "cursor"]).await;
+    connection.queue(&Frame::plain("ping"));
+    outbox.write_volatile(&volatile(&["cursor"]), None);
+    assert!(!outbox.is_empty(), "and behind what the connection is about to send");
+}
+
+#[tokio::test]
+async fn a_slow_peer_gets_whole_frames_in_order() {
+    let (outbox, mut connection, mut peer) = attached().await;
+    let large = "x".repeat(60_000);
+    let texts: Vec<&str> = std::iter::repeat_n(large.as_str(), 200).collect();
+    outbox.write_volatile(&volatile(&texts), None);
+    assert!(outbox.is_empty(), "the rest of it is the connection's");
+    outbox.write_volatile(&volatile(&["cursor"]), None);
+    outbox.push(Frame::plain("change"));
+    assert!(!outbox.is_empty());
+    let until = Instant::now() + Duration::from_secs(20);
+    let sending = async { while !matches!(connection.next(&outbox, until).await, Next::Deadline | Next::Ended(_)) {} };
+    let reading = async {
+        reads(&mut peer, &texts).await;
+        reads(&mut peer, &["cursor", "change"]).await;
+    };
+    // Woken by nothing but what the outbox did.
+    tokio::select! {
+        () = sending => panic!("the peer did not get everything"),
+        () = reading => {}
+    }
+}
+
+#[tokio::test]
+async fn who_is_closed_or_gone_is_not_written_to() {
+    let (outbox, connection, mut peer) = attached().await;
+    outbox.close(Closed::Deleted);
+    outbox.write_volatile(&volatile(&["late"]), None);
+    connection.close(1000, "").await;
+    outbox.write_volatile(&volatile(&["later"]), None);
+    let mut all = Vec::new();
+    peer.read_to_end(&mut all).await.unwrap();
+    assert_eq!(
+        all, b"\x88\x02\x03\xe8",
+        "nothing but goodbye, and the socket is closed though the outbox is still here"
+    );
 }

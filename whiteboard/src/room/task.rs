@@ -290,7 +290,7 @@ impl<C: Core> Room<C> {
         let Some(due) = self.clients.flush_due() else { return };
         let now = self.start.elapsed();
         if due <= now && (idle || due + LATE <= now) {
-            self.clients.flush(now);
+            self.clients.flush(now, false);
         }
     }
 
@@ -361,7 +361,7 @@ impl<C: Core> Room<C> {
 
     fn release(&mut self, held: Held<C::Event>) {
         // What somebody saw growing comes before what became of it, and nothing older than a welcome comes after it.
-        self.clients.flush(self.start.elapsed());
+        self.clients.flush(self.start.elapsed(), true);
         match held {
             Held::Effects(effects, since) => {
                 for effect in &effects {

@@ -1,17 +1,20 @@
 //! One connection: reads when something came, writes when something waits, sleeps otherwise.
 
 use super::decoder::{Decoder, Found, Kind, Message, Violation};
+use super::line::Line;
 use super::{Config, Frame, MESSAGE_RATE};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -19,14 +22,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 /// Bytes that a thread reads at a time, whichever of its connections they are from.
 const READ: usize = 64 << 10;
 
-/// Chunks that go into one system call.
-const CHUNKS: usize = 64;
-
 /// Bytes taken from the queue at a time, about.
 const TAKE: usize = 256 << 10;
-
-/// Places for chunks that a connection keeps while nothing waits.
-const KEPT: usize = 8;
 
 /// Writes in a row before the peer is listened to.
 const WRITES: usize = 4;
@@ -121,13 +118,12 @@ enum Step {
 /// The server's end of a WebSocket.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    read: OwnedReadHalf,
+    line: Arc<Line>,
     decoder: Decoder,
-    /// Taken from the queue and not yet given to the kernel.
-    sending: VecDeque<Bytes>,
     /// The answer to the newest ping; older ones need none (section 5.5.3).
     pong: Option<Bytes>,
-    /// The newest version in `sending`.
+    /// The newest version in what is being sent.
     version: Option<u64>,
     /// Since when the kernel takes nothing, or less than [`PROGRESS`]; and how much it took since.
     blocked: Option<Instant>,
@@ -147,10 +143,11 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         let mut decoder = Decoder::new(config.max_message);
         decoder.feed(read);
+        let (read, write) = stream.into_split();
         Self {
-            stream,
+            read,
+            line: Arc::new(Line::new(write)),
             decoder,
-            sending: VecDeque::new(),
             pong: None,
             version: None,
             blocked: None,
@@ -160,6 +157,11 @@ impl Connection {
             config,
             ended: None,
         }
+    }
+
+    /// The way to the peer, for who may write at once.
+    pub fn line(&self) -> &Arc<Line> {
+        &self.line
     }
 
     /// From now on messages of the peer may have so many bytes.
@@ -211,7 +213,7 @@ impl Connection {
     /// Sends a frame behind what has been taken from the queue already; for what belongs to this connection only.
     /// It goes out with the next [`Self::next`].
     pub fn queue(&mut self, frame: &Frame) {
-        self.sending.push_back(frame.wire().clone());
+        self.line.sending().chunks.push_back(frame.wire().clone());
     }
 
     /// Says goodbye: our closing frame with a code and a reason, or the answer to the peer's. Waits for the peer's
@@ -223,7 +225,11 @@ impl Connection {
             _ => None,
         };
         let until = Instant::now() + self.config.close_timeout;
-        self.sending.push_back(Frame::close(by_peer.unwrap_or(code), reason).wire().clone());
+        {
+            let mut sending = self.line.sending();
+            sending.chunks.push_back(Frame::close(by_peer.unwrap_or(code), reason).wire().clone());
+            sending.last = true;
+        }
         let _ = timeout_at(until, async {
             if poll_fn(|cx| self.poll_write(cx)).await.is_err() || by_peer.is_some() {
                 return;
@@ -250,8 +256,11 @@ impl Connection {
             return;
         }
         let until = Instant::now() + self.config.close_timeout;
+        self.line.sending().last = true;
         let _ = timeout_at(until, async {
-            if poll_fn(|cx| self.poll_write(cx)).await.is_err() || self.stream.shutdown().await.is_err() {
+            if poll_fn(|cx| self.poll_write(cx)).await.is_err()
+                || poll_fn(|cx| self.line.sending().poll_shutdown(cx)).await.is_err()
+            {
                 return;
             }
             // Read away until the peer hangs up too: closing with something unread would cut off what was sent last.
@@ -334,14 +343,18 @@ impl Connection {
     fn send(&mut self, cx: &mut Context<'_>, queue: &impl Outgoing) -> Option<Step> {
         for _ in 0..WRITES {
             let mut last = false;
-            if self.sending.is_empty() {
-                self.sending.extend(self.pong.take());
-                let taken = queue.take(&mut self.sending, TAKE);
-                if self.sending.is_empty() {
-                    return taken.closed.then_some(Step::Closing);
+            {
+                // Held while something is taken, so that nobody writes at once in between.
+                let mut sending = self.line.sending();
+                if sending.chunks.is_empty() {
+                    sending.chunks.extend(self.pong.take());
+                    let taken = queue.take(&mut sending.chunks, TAKE);
+                    if sending.chunks.is_empty() {
+                        return taken.closed.then_some(Step::Closing);
+                    }
+                    self.version = taken.version.max(self.version);
+                    last = !taken.more && !taken.closed;
                 }
-                self.version = taken.version.max(self.version);
-                last = !taken.more && !taken.closed;
             }
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -366,48 +379,27 @@ impl Connection {
         None
     }
 
-    /// Gives `sending` to the kernel, many chunks at a time.
+    /// Gives what was taken from the queue to the kernel.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.sending.is_empty() {
-            let mut slices = [IoSlice::new(&[]); CHUNKS];
-            let mut count = 0;
-            for (slice, chunk) in slices.iter_mut().zip(&self.sending) {
-                *slice = IoSlice::new(chunk);
-                count += 1;
+        let Self { line, blocked, progress, .. } = self;
+        let written = line.sending().poll_write(cx, |bytes| {
+            *progress += bytes;
+            if *progress >= PROGRESS {
+                *blocked = None;
+                *progress = 0;
             }
-            let mut written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.progress += written;
-            if self.progress >= PROGRESS {
-                self.blocked = None;
-                self.progress = 0;
-            }
-            while let Some(chunk) = self.sending.front_mut()
-                && written > 0
-            {
-                let part = written.min(chunk.len());
-                written -= part;
-                if part < chunk.len() {
-                    chunk.advance(part);
-                } else {
-                    self.sending.pop_front();
-                }
-            }
+        });
+        if matches!(written, Poll::Ready(Ok(()))) {
+            *blocked = None;
         }
-        if self.sending.capacity() > KEPT {
-            self.sending = VecDeque::new();
-        }
-        self.blocked = None;
-        Poll::Ready(Ok(()))
+        written
     }
 
     /// Reads, and feeds the decoder if so wished; the number of bytes, 0 at the end.
     fn poll_read(&mut self, cx: &mut Context<'_>, feed: bool) -> Poll<io::Result<usize>> {
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            ready!(Pin::new(&mut self.read).poll_read(cx, &mut buffer))?;
             if feed {
                 self.decoder.feed(buffer.filled());
             }

@@ -357,7 +357,7 @@ async fn a_flood_of_pings_leaves_others_their_turn() {
     let queue = Waiting::default();
     // As many as one read brings.
     peer.write_all(&b"\x89\x80\0\0\0\0".repeat(1000)).await.unwrap();
-    connection.stream.readable().await.unwrap();
+    connection.read.readable().await.unwrap();
     let looks = {
         let mut next = pin!(connection.next(&queue, later()));
         let mut looks = 0;

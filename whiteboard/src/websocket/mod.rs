@@ -30,6 +30,7 @@ mod connection;
 pub mod decoder;
 mod frame;
 mod handshake;
+mod line;
 mod live;
 mod unfinished;
 
@@ -37,6 +38,7 @@ pub use connection::{Connection, Ended, Next, Outgoing, Silence, Taken};
 pub use decoder::Violation;
 pub use frame::Frame;
 pub use handshake::{Refused, Upgrade};
+pub use line::{Line, Now};
 pub use live::{counted, live};
 
 use std::time::Duration;

@@ -25,6 +25,7 @@ const HINTS: Duration = Duration::from_secs(10);
 /// Serves a connection until it ends. `may_look`: whether a board of another dialect is shown to this client.
 pub async fn serve(mut connection: Connection, board: BoardName, may_look: bool, live: Arc<Live>) {
     let place = live.enter();
+    place.outbox.attach(connection.line());
     let (closed, joined) = match greet(&mut connection, &board, may_look, &place, &live).await {
         Ok((hello, _)) if board.dialect != BoardName::BOARD => {
             (Box::pin(foreign::show(&mut connection, &hello, &board, &place, &live)).await, true)
