@@ -12,7 +12,7 @@ use crate::http::{self, Public, boards};
 use crate::limits::address::Networks;
 use crate::limits::connections::Connections;
 use crate::limits::space::Space;
-use crate::limits::{Gate, files};
+use crate::limits::{Gate, Memory, files};
 use crate::metrics::Metrics;
 use crate::protocol::classroom;
 use crate::protocol::collabcanvas::{self, socket::Collab};
@@ -26,6 +26,7 @@ use crate::shutdown::StopSignals;
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::maintenance::Maintenance;
 use crate::store::{DataLock, Store, StoreError, disk};
+use crate::websocket;
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let origins = settings.origins().map_err(ServeError::Setting)?;
     settings.limits.check().map_err(ServeError::Setting)?;
     let (gate, port, admin_port) = ports(&settings)?;
+    let memory = Memory::of_system();
+    bound_memory(memory, settings.limits.send_memory);
     let lock = tokio::select! {
         lock = take_lock(&settings) => lock?,
         signal = signals.next() => {
@@ -213,6 +216,22 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     drop(lock);
     tracing::info!(ms = stopping.elapsed().as_millis(), "the server has stopped");
     Ok(())
+}
+
+/// Bounds what all clients together can make grow. `sending`: what SEND_MEMORY says.
+fn bound_memory(memory: Memory, sending: Option<usize>) {
+    let allowed = sending.unwrap_or_else(|| memory.sending());
+    if let Some(bytes) = memory.bytes().filter(|bytes| allowed as u64 > bytes / 2) {
+        tracing::warn!(
+            allowed,
+            memory = bytes,
+            "what waits for clients may take more than half of the memory that the server may use: lower SEND_MEMORY, or \
+             give the server more memory"
+        );
+    }
+    tracing::debug!(memory = memory.bytes(), allowed, "what waits for clients is bounded");
+    websocket::allow(allowed);
+    websocket::allow_unfinished(memory.receiving());
 }
 
 async fn take_lock(settings: &Settings) -> Result<DataLock, ServeError> {

@@ -5,7 +5,9 @@ pub mod bucket;
 pub mod connections;
 pub mod files;
 pub mod gate;
+pub mod memory;
 pub mod space;
 
 pub use bucket::{Bucket, Rate};
 pub use gate::Gate;
+pub use memory::Memory;

@@ -7,7 +7,7 @@
 use super::batch::Batch;
 use crate::board::core::{ClientId, Closed};
 use crate::metrics::Metrics;
-use crate::websocket::{Frame, Line, Now, Outgoing, Taken, live};
+use crate::websocket::{Frame, Line, Now, Outgoing, Taken, allowed, live};
 use bytes::Bytes;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -30,12 +30,10 @@ pub const VOLATILE_ABOVE: usize = 64 << 10;
 /// If even these are more than this, volatile messages are dropped altogether until the client reads again.
 pub const VOLATILE_CAPACITY: usize = 1 << 20;
 
-/// Bytes that may wait for all clients of the server together, what many wait for counted once. Above this, who has more
-/// than [`SHARE`] waiting is closed, and what is volatile is dropped for who is behind: many slow readers together must
-/// not take the memory of everybody. Answers count from twice as much on: who comes to a large board has much waiting.
-pub const ALL_CAPACITY: usize = 256 << 20;
-
-/// Bytes that anybody may have waiting, however little memory is left.
+/// Bytes that anybody may have waiting, however little memory is left. Once more than [`allowed`] waits for all clients of
+/// the server together, what many wait for counted once, who has more than this is closed, and what is volatile is dropped
+/// for who is behind: many slow readers together must not take the memory of everybody. Answers count from twice as much
+/// on: who comes to a large board has much waiting.
 pub const SHARE: usize = 256 << 10;
 
 /// Places that a queue keeps when it is empty.
@@ -109,14 +107,14 @@ impl Queue {
     /// Whether the client does not keep up at all. `live`: bytes that wait for anybody.
     fn is_too_long(&self, live: usize) -> bool {
         let full = self.bytes.frames > CAPACITY || self.bytes.answers > ANSWERS;
-        let unfair = live > ALL_CAPACITY && self.bytes.frames > SHARE
-            || live > 2 * ALL_CAPACITY && self.bytes.frames + self.bytes.answers > SHARE;
+        let unfair = live > allowed() && self.bytes.frames > SHARE
+            || live > allowed().saturating_mul(2) && self.bytes.frames + self.bytes.answers > SHARE;
         (full || unfair) && self.waiting.len() > 1
     }
 
     /// Whether volatile messages are dropped for this client. `live`: bytes that wait for anybody.
     fn refuses_volatile(&self, live: usize) -> bool {
-        live > ALL_CAPACITY && !self.waiting.is_empty()
+        live > allowed() && !self.waiting.is_empty()
     }
 
     /// Gives memory back once nothing waits.

@@ -95,7 +95,7 @@ fn a_large_board_is_no_reason_to_close() {
 
 #[test]
 fn who_is_behind_gives_way_when_all_together_have_too_much() {
-    let (some, much) = (ALL_CAPACITY, ALL_CAPACITY + 1);
+    let (some, much) = (allowed(), allowed() + 1);
     // Bytes waiting in so many frames, and for all: whether the client is closed, and gets volatile messages no more.
     for (frames, bytes, live, closed, refused) in [
         (0, 0, much, false, false),

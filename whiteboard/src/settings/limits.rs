@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Seconds that a client of the older dialects may have saved up: these send a message for each movement of a pen.
 const BURST_SECONDS: u32 = 4;
 
+/// Bytes that SEND_MEMORY must allow.
+const LEAST_SEND_MEMORY: usize = 1 << 20;
+
 /// What one client, one board and all together may use.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -57,24 +60,30 @@ pub struct LimitSettings {
     pub max_elements: usize,
 
     /// Bytes of the elements of one board, images not counted
-    #[arg(long, env = "MAX_BOARD_BYTES", value_name = "BYTES", default_value_t = 64 << 20, value_parser = at_least_one)]
+    #[arg(long, env = "MAX_BOARD_BYTES", value_name = "BYTES", default_value_t = 64 << 20, value_parser = size)]
     pub max_board_bytes: usize,
 
     /// Bytes of one element
-    #[arg(long, env = "MAX_ELEMENT_BYTES", value_name = "BYTES", default_value_t = 1 << 20, value_parser = at_least_one)]
+    #[arg(long, env = "MAX_ELEMENT_BYTES", value_name = "BYTES", default_value_t = 1 << 20, value_parser = size)]
     pub max_element_bytes: usize,
 
     /// Bytes of one message of a native client. A classroom's is 1,000,000, as ever
-    #[arg(long, env = "MAX_MESSAGE_BYTES", value_name = "BYTES", default_value_t = 16 << 20, value_parser = at_least_one)]
+    #[arg(long, env = "MAX_MESSAGE_BYTES", value_name = "BYTES", default_value_t = 16 << 20, value_parser = size)]
     pub max_message_bytes: usize,
 
     /// Bytes of one image
-    #[arg(long, env = "MAX_FILE_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    #[arg(long, env = "MAX_FILE_BYTES", value_name = "BYTES", default_value_t = 16 << 20, value_parser = bytes)]
     pub max_file_bytes: u64,
 
     /// Bytes of all images of one board
-    #[arg(long, env = "MAX_BOARD_FILE_BYTES", value_name = "BYTES", default_value_t = 256 << 20)]
+    #[arg(long, env = "MAX_BOARD_FILE_BYTES", value_name = "BYTES", default_value_t = 256 << 20, value_parser = bytes)]
     pub max_board_file_bytes: u64,
+
+    /// Bytes that may wait to be sent to all clients together, such as 64M; above it who is far behind is disconnected,
+    /// and comes back. By default a quarter of the memory that the server may use (of its container, if that has a
+    /// limit), at least 16M and at most 256M
+    #[arg(long, env = "SEND_MEMORY", value_name = "BYTES", value_parser = send_memory)]
+    pub send_memory: Option<usize>,
 
     /// Percent of the disk in use from which on new boards are refused; drawing goes on
     #[arg(long, env = "DISK_LOW_PERCENT", value_name = "PERCENT", default_value_t = 90)]
@@ -85,7 +94,7 @@ pub struct LimitSettings {
     pub disk_full_percent: u8,
 
     /// Bytes that your provider lets this server send a month, for the metrics and their alerts; nothing is refused
-    #[arg(long, env = "EGRESS_LIMIT_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "EGRESS_LIMIT_BYTES", value_name = "BYTES", value_parser = bytes)]
     pub egress_limit_bytes: Option<u64>,
 }
 
@@ -142,6 +151,41 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a number of bytes; K, M, G or T behind it are 1024 times each other.
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = text[end..].trim();
+    let bare = unit.strip_suffix('B').unwrap_or(unit);
+    let shift = match bare.strip_suffix('i').unwrap_or(bare) {
+        "" if unit.is_empty() => Some(0),
+        "K" | "k" => Some(10),
+        "M" => Some(20),
+        "G" => Some(30),
+        "T" => Some(40),
+        _ => None,
+    };
+    let number = text[..end].parse::<u64>().ok();
+    number
+        .zip(shift)
+        .and_then(|(number, shift)| number.checked_mul(1 << shift))
+        .ok_or_else(|| "write a number of bytes, such as 67108864 or 64M".to_owned())
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match usize::try_from(bytes(text)?) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err("write a number of bytes above 0, such as 67108864 or 64M".to_owned()),
+    }
+}
+
+fn send_memory(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        bytes if bytes >= LEAST_SEND_MEMORY => Ok(bytes),
+        _ => Err("write at least 1M: with less hardly anybody could open a board".to_owned()),
+    }
+}
+
 fn rate(text: &str) -> Result<u32, String> {
     match text.trim().parse() {
         Ok(number) if number > 0 => Ok(number),
@@ -176,6 +220,7 @@ mod tests {
         assert_eq!((limits.max_connections, limits.max_connections_per_address), (2000, 1000));
         assert!(Networks::parse(&limits.trusted_proxies).is_ok());
         assert_eq!((limits.egress_limit_bytes, limits.registrations_per_address), (None, 2000));
+        assert_eq!(limits.send_memory, None);
     }
 
     #[test]
@@ -199,6 +244,7 @@ mod tests {
             "--disk-full-percent=14",
             "--egress-limit-bytes=15",
             "--registrations-per-address=16",
+            "--send-memory=17M",
         ])
         .unwrap();
         let expected =
@@ -210,7 +256,7 @@ mod tests {
         assert_eq!((limits.max_connections, limits.max_connections_per_address), (1, 2));
         assert_eq!((limits.trusted_proxies.as_str(), limits.egress_limit_bytes), ("none", Some(15)));
         assert_eq!(limits.header_timeout, Duration::from_millis(500));
-        assert_eq!(limits.registrations_per_address, 16);
+        assert_eq!((limits.registrations_per_address, limits.send_memory), (16, Some(17 << 20)));
     }
 
     #[test]
@@ -226,6 +272,32 @@ mod tests {
     }
 
     #[test]
+    fn bytes_may_have_a_unit() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            (" 67108864 ", Some(64 << 20)),
+            ("64M", Some(64 << 20)),
+            ("64 MiB", Some(64 << 20)),
+            ("64Mi", Some(64 << 20)),
+            ("64i", None),
+            ("64MB", Some(64 << 20)),
+            ("1k", Some(1024)),
+            ("2T", Some(2 << 40)),
+            ("", None),
+            ("M", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("64B", None),
+            ("64m", None),
+            ("64 apples", None),
+            ("99999999999T", None),
+            ("18446744073709551616", None),
+        ] {
+            assert_eq!(bytes(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_limit_of_nothing_is_refused() {
         for flag in [
             "--max-connections=0",
@@ -235,6 +307,10 @@ mod tests {
             "--max-board-bytes=-1",
             "--disk-low-percent=300",
             "--header-timeout=0",
+            "--send-memory=0",
+            "--send-memory=100K",
+            "--send-memory=lots",
+            "--max-element-bytes=0M",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");
         }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
+/// Set once, before the first client comes.
+static ALLOWED: AtomicUsize = AtomicUsize::new(256 << 20);
+
 /// Bytes that count as long as anybody holds them.
 struct Counted(Vec<u8>);
 
@@ -29,6 +32,16 @@ pub fn counted(bytes: Vec<u8>) -> Bytes {
 /// Bytes of all messages of this process that wait to be sent. One that many wait for counts once.
 pub fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
+}
+
+/// Bytes that [`live`] should stay below: from there on who is far behind is closed.
+pub fn allowed() -> usize {
+    ALLOWED.load(Ordering::Relaxed)
+}
+
+/// Sets [`allowed`]; for the whole process, 256 MiB before.
+pub fn allow(bytes: usize) {
+    ALLOWED.store(bytes, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub use decoder::Violation;
 pub use frame::Frame;
 pub use handshake::{Refused, Upgrade};
 pub use line::{Line, Now};
-pub use live::{counted, live};
+pub use live::{allow, allowed, counted, live};
+pub use unfinished::allow as allow_unfinished;
 
 use std::time::Duration;
 

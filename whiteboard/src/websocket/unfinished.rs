@@ -2,8 +2,16 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that all connections together may hold. Above it, who has more than [`SHARE`] is closed.
+/// Bytes that all connections together may hold if nothing else is said. Above it, who has more than [`SHARE`] is closed.
 pub(super) const ALL: usize = 256 << 20;
+
+/// Set once, before the first client comes.
+static ALLOWED: AtomicUsize = AtomicUsize::new(ALL);
+
+/// Sets how many bytes all connections together may hold; for the whole process.
+pub fn allow(bytes: usize) {
+    ALLOWED.store(bytes, Ordering::Relaxed);
+}
 
 /// Bytes that anybody may hold, however little is left.
 pub(super) const SHARE: usize = 64 << 10;
@@ -40,7 +48,7 @@ impl Held {
 
     /// Whether this connection has to go, so that there is memory for the others.
     pub(super) fn is_too_much(&self) -> bool {
-        self.bytes > SHARE && self.all.load(Ordering::Relaxed) > ALL
+        self.bytes > SHARE && self.all.load(Ordering::Relaxed) > ALLOWED.load(Ordering::Relaxed)
     }
 }
 
