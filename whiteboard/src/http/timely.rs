@@ -15,50 +15,68 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a body may take.
+/// How slowly a body may come.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
-    /// For any body, counted from the first look at it.
-    pub base: Duration,
-    /// Bytes that earn a second more once they have come.
+    /// How long a sender may rest, at the beginning or later.
+    pub rest: Duration,
+    /// Bytes a second in the long run, such rests not counted.
     pub bytes_a_second: u64,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { base: Duration::from_secs(30), bytes_a_second: 64 << 10 }
+        Self { rest: Duration::from_secs(30), bytes_a_second: 64 << 10 }
     }
 }
 
 impl Allowance {
-    /// What a body may take of which so much has come.
-    fn of(self, bytes: u64) -> Duration {
+    /// Until when more must come, of a body of which so many bytes have come now and that had time until `until`. What
+    /// came earns time, but nobody can save up more than one rest: who sent much may not stop for long either. Times are
+    /// since the body's beginning.
+    fn extended(self, until: Duration, now: Duration, bytes: u64) -> Duration {
         let earned = u128::from(bytes) * 1000 / u128::from(self.bytes_a_second.max(1));
-        self.base + Duration::from_millis(u64::try_from(earned).unwrap_or(u64::MAX))
+        let earned = Duration::from_millis(u64::try_from(earned).unwrap_or(u64::MAX));
+        until.saturating_add(earned).min(now.saturating_add(self.rest))
     }
 }
 
-/// A body that ends with an error when it takes longer than it may.
+/// What a body has been given.
+struct Clock {
+    began: Instant,
+    /// Since then.
+    until: Duration,
+    alarm: Pin<Box<Sleep>>,
+}
+
+/// A body that ends with an error when it comes more slowly than it may.
 struct Timely {
     body: Body,
     allowance: Allowance,
     /// Since the first look.
-    clock: Option<(Instant, Pin<Box<Sleep>>)>,
-    bytes: u64,
+    clock: Option<Clock>,
     late: Arc<AtomicBool>,
 }
 
 impl Timely {
     fn poll_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let (since, clock) = self.clock.get_or_insert_with(|| {
-            let now = Instant::now();
-            (now, Box::pin(sleep_until(now)))
+        let rest = self.allowance.rest;
+        let clock = self.clock.get_or_insert_with(|| {
+            let began = Instant::now();
+            Clock { began, until: rest, alarm: Box::pin(sleep_until(began + rest)) }
         });
-        let until = *since + self.allowance.of(self.bytes);
-        if clock.deadline() != until {
-            clock.as_mut().reset(until);
+        let until = clock.began + clock.until;
+        if clock.alarm.deadline() != until {
+            clock.alarm.as_mut().reset(until);
         }
-        clock.as_mut().poll(cx).is_ready()
+        clock.alarm.as_mut().poll(cx).is_ready()
+    }
+
+    fn came(&mut self, bytes: usize) {
+        let allowance = self.allowance;
+        if let Some(clock) = &mut self.clock {
+            clock.until = allowance.extended(clock.until, clock.began.elapsed(), bytes as u64);
+        }
     }
 }
 
@@ -74,7 +92,8 @@ impl HttpBody for Timely {
         }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.came(bytes);
         }
         polled
     }
@@ -95,7 +114,7 @@ pub async fn in_time(State(allowance): State<Allowance>, request: Request, next:
     }
     let late = Arc::new(AtomicBool::new(false));
     let told = late.clone();
-    let request = request.map(|body| Body::new(Timely { body, allowance, clock: None, bytes: 0, late: told }));
+    let request = request.map(|body| Body::new(Timely { body, allowance, clock: None, late: told }));
     let mut answer = next.run(request).await;
     if late.load(Ordering::Relaxed) {
         // The headers for pages of other origins stay, so that those can read the sentence too.
@@ -124,8 +143,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    async fn send(base: Duration, bytes_a_second: u64, body: Body) -> (u16, String) {
-        let allowance = Allowance { base, bytes_a_second };
+    async fn send(rest: Duration, bytes_a_second: u64, body: Body) -> (u16, String) {
+        let allowance = Allowance { rest, bytes_a_second };
         let router = Router::new()
             .route("/", post(async |body: Bytes| body.len().to_string()))
             .layer(middleware::from_fn_with_state(allowance, in_time));
@@ -158,10 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn what_came_earns_time() {
-        let allowance = Allowance::default();
-        for (bytes, seconds) in [(0, 30), (64 << 10, 31), (64 << 20, 30 + 1024)] {
-            assert_eq!(allowance.of(bytes), Duration::from_secs(seconds), "{bytes}");
+    fn what_came_earns_time_but_nobody_saves_up_more_than_a_rest() {
+        const SECOND: u64 = 64 << 10;
+        let seconds = Duration::from_secs;
+        for (until, now, bytes, expected) in [
+            (30, 0, 0, 30),
+            (30, 0, 64 << 20, 30),
+            (30, 1, SECOND, 31),
+            (30, 10, SECOND, 31),
+            (30, 10, 20 * SECOND, 40),
+            // As slowly as one may: for ever.
+            (30, 29, SECOND, 31),
+            (1000, 999, SECOND, 1001),
+            (1000, 999, 64 << 20, 1029),
+        ] {
+            let extended = Allowance::default().extended(seconds(until), seconds(now), bytes);
+            assert_eq!(extended, seconds(expected), "{until} {now} {bytes}");
         }
     }
 }

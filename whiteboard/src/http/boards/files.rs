@@ -1,35 +1,30 @@
-//! Images of boards: streamed to a temporary file while they are counted and hashed, then kept in the database.
+//! Images of boards: streamed to a temporary file while they are hashed, then kept in the database.
 
 use super::access::bearer;
 use super::answer::Refused;
+use super::spool::{SPARE, Spooled, Unspooled, spool};
 use super::turns::{SENDING, turn};
 use super::{Api, blocking, sniff};
 use crate::store::disk::{self, Temporary};
 use crate::store::files::Incoming;
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Reader};
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
-
-/// Disk space that stays free beyond an image, so that drawing goes on.
-const SPARE: u64 = 16 << 20;
 
 /// Scripts in an SVG never run, whoever opens it; styles inside of it count.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// What came.
 struct Received {
-    file: Temporary,
+    spooled: Spooled,
     sha256: [u8; 32],
-    bytes: u64,
     head: Vec<u8>,
 }
 
@@ -57,15 +52,16 @@ pub async fn put(
     if meta.deleted.is_some() {
         return Err(RegistryError::Deleted(board.code.to_string()).into());
     }
-    // Few at a time: each has a file on the disk, and pieces in the queue of the writer.
-    let _turn = turn(&api.turns.uploads, SENDING).await?;
-    let received = receive(&api, request.into_body().into_data_stream()).await?;
+    let received = receive(&api, request.into_body()).await?;
     let mime = sniff::image(&received.head).ok_or_else(|| {
         let sentence = "This is no image that boards can show. Send PNG, JPEG, GIF, WebP, AVIF, BMP, ICO or SVG.";
         Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "file", sentence)
     })?;
+    // Few at a time: each has pieces in the queue of the writer.
+    let _turn = turn(&api.turns.uploads, SENDING).await?;
     let kept = blocking(move || {
-        let incoming = Incoming { path: received.file.path(), sha256: received.sha256, bytes: received.bytes, mime };
+        let Received { spooled, sha256, .. } = received;
+        let incoming = Incoming { path: spooled.file.path(), sha256, bytes: spooled.bytes, mime };
         Ok(api.store.keep_file(&api.uploads, &board, &file, &incoming, api.files)?)
     })
     .await?;
@@ -101,33 +97,22 @@ fn too_large(limit: u64) -> Refused {
 }
 
 /// Writes what comes to a temporary file.
-async fn receive(api: &Api, mut body: BodyDataStream) -> Result<Received, Refused> {
+async fn receive(api: &Api, body: Body) -> Result<Received, Refused> {
     let limit = api.files.file;
-    disk::require(&api.data, limit.saturating_add(SPARE))?;
-    let file = Temporary::new(&api.data);
-    let failed = |error: std::io::Error| Refused::internal(&error);
-    let mut output = tokio::fs::File::create(file.path()).await.map_err(failed)?;
-    let (mut hash, mut bytes, mut head) = (Sha256::new(), 0_u64, Vec::new());
-    loop {
-        let piece = match body.next().await {
-            Some(Ok(piece)) => piece,
-            None => break,
-            // Also one that took too long: see `timely`.
-            Some(Err(_)) => {
-                let sentence = "The image did not come whole. Send it again.";
-                return Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "file", sentence));
-            }
-        };
-        bytes += piece.len() as u64;
-        if bytes > limit {
-            return Err(too_large(limit));
-        }
-        hash.update(&piece);
+    let (mut hash, mut head) = (Sha256::new(), Vec::new());
+    let spooled = spool(api, body, limit, |piece| {
+        hash.update(piece);
         head.extend_from_slice(&piece[..piece.len().min(sniff::HEAD - head.len())]);
-        output.write_all(&piece).await.map_err(failed)?;
+    });
+    match spooled.await {
+        Ok(spooled) => Ok(Received { spooled, sha256: hash.finalize().into(), head }),
+        Err(Unspooled::TooLarge) => Err(too_large(limit)),
+        Err(Unspooled::Incomplete) => {
+            let sentence = "The image did not come whole. Send it again.";
+            Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "file", sentence))
+        }
+        Err(Unspooled::Refused(refused)) => Err(refused),
     }
-    output.flush().await.map_err(failed)?;
-    Ok(Received { file, sha256: hash.finalize().into(), bytes, head })
 }
 
 /// `GET /api/boards/{board}/files/{file}`

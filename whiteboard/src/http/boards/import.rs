@@ -2,7 +2,8 @@
 
 use super::answer::Refused;
 use super::manage::{created, new_board};
-use super::turns::{SENDING, turn};
+use super::spool::{Spooled, Unspooled, spool};
+use super::turns::{Held, SENDING};
 use super::{Api, IMPORT, Known, blocking, files, heavy, json};
 use crate::board::scene::State;
 use crate::board::scene::action::{Change, What};
@@ -12,18 +13,19 @@ use crate::store::BoardName;
 use crate::store::clock;
 use crate::store::history::When;
 use crate::store::registry::NewBoard;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Path, Query, Request, State as Shared};
+use axum::extract::{Path, Query, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json as value;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// Bytes of elements that one operation carries, about.
 const OPERATION: usize = 1 << 20;
+
+/// Bytes that any drawing counts for while it is in memory.
+const LEAST: u64 = 1 << 20;
 
 /// What the address of an import may say about the board that it makes.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -65,21 +67,23 @@ pub async fn onto(Shared(api): Shared<Api>, Path(board): Path<String>, request: 
 
 /// A file, and its place among those that are in memory.
 struct Received {
-    bytes: Bytes,
-    turn: OwnedSemaphorePermit,
+    spooled: Spooled,
+    turn: Held,
 }
 
-/// Takes a file once there is a place for it: nothing of it is read before.
+/// Takes a file. It gets its place in memory when it has come whole: who sends slowly keeps nobody else from one.
 async fn receive(api: &Api, request: Request) -> Result<Received, Refused> {
-    let turn = turn(&api.turns.imports, SENDING).await?;
-    match Bytes::from_request(request, api).await {
-        Ok(bytes) => Ok(Received { bytes, turn }),
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let sentence = format!("A drawing to import may have {IMPORT} bytes. Leave something out.");
-            Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence))
+    let most = IMPORT.min(api.turns.imports.all());
+    let spooled = spool(api, request.into_body(), most as u64, |_| {}).await.map_err(|error| match error {
+        Unspooled::TooLarge => {
+            let sentence = format!("A drawing to import may have {most} bytes here. Leave something out.");
+            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence)
         }
-        Err(_) => Err(Refused::message("The file did not come whole. Send it again.")),
-    }
+        Unspooled::Incomplete => Refused::message("The file did not come whole. Send it again."),
+        Unspooled::Refused(refused) => refused,
+    })?;
+    let turn = api.turns.imports.take(spooled.bytes.max(LEAST), SENDING).await?;
+    Ok(Received { spooled, turn })
 }
 
 /// What came of a file.
@@ -103,14 +107,12 @@ fn is_library(text: &str) -> bool {
 }
 
 /// Reads a file, for a board that is there or for a new one. Its place stays taken: the drawing is in memory too.
-async fn read(
-    api: &Api,
-    received: Received,
-    board: Option<BoardName>,
-) -> Result<(Scene, OwnedSemaphorePermit), Refused> {
+async fn read(api: &Api, received: Received, board: Option<BoardName>) -> Result<(Scene, Held), Refused> {
     let api = api.clone();
     heavy(&api.clone(), move || {
-        let text = std::str::from_utf8(&received.bytes)
+        let bytes = std::fs::read(received.spooled.file.path()).map_err(|error| Refused::internal(&error))?;
+        drop(received.spooled);
+        let text = String::from_utf8(bytes)
             .map_err(|_| Refused::message("The file is not text in UTF-8. Save it again from Excalidraw."))?;
         // What is there must lie below what comes, and must not be taken for it.
         let state = match &board {
@@ -131,12 +133,12 @@ async fn read(
             now_ms: clock::now(),
             seeds: &mut Seeds::new(u64::from_le_bytes(seed)),
         };
-        let scene = if is_library(text) {
-            let library = read_library(text, &mut reading)?;
+        let scene = if is_library(&text) {
+            let library = read_library(&text, &mut reading)?;
             let left_out = library.left_out;
             Scene { elements: library.laid_out((0.0, 0.0)), left_out, ..Scene::default() }
         } else {
-            read_scene(text, &mut reading)?
+            read_scene(&text, &mut reading)?
         };
         has_room(&api, &state, &scene)?;
         Ok((scene, received.turn))

@@ -11,6 +11,7 @@ pub mod live;
 mod manage;
 pub mod rooms;
 pub mod sniff;
+mod spool;
 pub mod turns;
 
 use super::origin::Origins;
@@ -36,7 +37,7 @@ use turns::{Turns, WORKING, turn};
 /// Bytes of a request's body where nothing else is said.
 const BODY: usize = 64 << 10;
 
-/// Bytes of a drawing that is imported.
+/// Bytes of a drawing that is imported, if the memory for imports is not less.
 const IMPORT: usize = 64 << 20;
 
 /// What the API needs.
@@ -73,12 +74,12 @@ pub fn table() -> Vec<(&'static str, Method, MethodRouter<Api>)> {
     vec![
         ("/api/boards", M::POST, post(manage::create)),
         ("/api/boards", M::GET, get(manage::list)),
-        ("/api/boards/import", M::POST, post(import::new).layer(DefaultBodyLimit::max(IMPORT))),
+        ("/api/boards/import", M::POST, post(import::new)),
         ("/api/boards/{board}", M::GET, get(manage::facts)),
         ("/api/boards/{board}", M::PATCH, patch(manage::rename)),
         ("/api/boards/{board}", M::DELETE, delete(manage::delete)),
         ("/api/boards/{board}/restore", M::POST, post(manage::restore)),
-        ("/api/boards/{board}/import", M::POST, post(import::onto).layer(DefaultBodyLimit::max(IMPORT))),
+        ("/api/boards/{board}/import", M::POST, post(import::onto)),
         ("/api/boards/{board}/export.excalidraw", M::GET, get(export::excalidraw)),
         ("/api/boards/{board}/export.svg", M::GET, get(export::svg)),
         ("/api/boards/{board}/export.png", M::GET, get(export::png)),

@@ -82,7 +82,7 @@ fn server() -> Server {
     let rooms = Arc::new(Fake::default());
     let data = bench.directory.path().to_owned();
     std::fs::write(data.join("token"), "admin-token").unwrap();
-    let turns = Turns::new(Arc::new(Semaphore::new(1)));
+    let turns = Turns::new(Arc::new(Semaphore::new(1)), IMPORT);
     let api = Api {
         store: bench.store.clone(),
         rooms: rooms.clone(),
@@ -383,7 +383,7 @@ fn rebuilt(server: &Server) -> Api {
         data,
         public_list: false,
         origins: Arc::new(Origins::Any),
-        turns: Turns::new(Arc::new(Semaphore::new(1))),
+        turns: Turns::new(Arc::new(Semaphore::new(1)), IMPORT),
     }
 }
 
@@ -606,7 +606,7 @@ fn silent() -> (Body, Arc<AtomicBool>) {
 }
 
 #[tokio::test]
-async fn nothing_of_a_file_is_read_before_its_turn_and_without_a_right() {
+async fn nothing_of_a_file_is_read_without_a_right() {
     let server = server();
     let (_teacher, look) = server.secured("secured").await;
     for (path, secret, status) in [
@@ -626,13 +626,63 @@ async fn nothing_of_a_file_is_read_before_its_turn_and_without_a_right() {
     assert_eq!(server.send("PUT", "/api/boards/none/files/a", key, &image, body).await.status, 404);
     assert!(!looked.load(Ordering::Relaxed));
     drop(uploads);
-    let imports = server.turns.imports.clone().acquire_many_owned(2).await.unwrap();
-    let (body, looked) = silent();
-    let mut waiting = std::pin::pin!(server.send("POST", "/api/boards/import", None, &[], body));
-    assert!(futures_util::poll!(waiting.as_mut()).is_pending() && !looked.load(Ordering::Relaxed));
-    drop(imports);
-    assert!(futures_util::poll!(waiting.as_mut()).is_pending() && looked.load(Ordering::Relaxed));
-    assert_eq!(server.turns.imports.available_permits(), 1);
+}
+
+/// Drives what must not end while something else is done.
+async fn meanwhile<T>(waiting: impl Future<Output = Answer>, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        answer = waiting => panic!("answered with {} too early", answer.status),
+        done = work => done,
+    }
+}
+
+async fn until(is: impl Fn() -> bool) {
+    let waiting = async {
+        while !is() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), waiting).await.expect("it never came to that");
+}
+
+#[tokio::test]
+async fn who_sends_slowly_keeps_nobody_from_a_place() {
+    let server = server();
+    server.ask("POST", "/api/boards", None, &json!({ "id": "a" })).await;
+    let drawing = json!({ "type": "excalidraw", "elements": [] });
+    let image = [("content-type", "image/png")];
+    let key = Some("0123456789abcdef");
+    let (bodies, looked): (Vec<_>, Vec<_>) = (0..40).map(|_| silent()).unzip();
+    let sending = bodies.into_iter().enumerate().map(|(n, body)| {
+        let import = n % 2 == 0;
+        let (method, path) =
+            if import { ("POST", "/api/boards/a/import") } else { ("PUT", "/api/boards/a/files/slow") };
+        server.send(method, path, key, &image, body)
+    });
+    let quick = async {
+        until(|| looked.iter().all(|looked| looked.load(Ordering::Relaxed))).await;
+        assert_eq!(server.ask("POST", "/api/boards/a/import", None, &drawing).await.status, 200);
+        let png = Body::from(&b"\x89PNG\r\n\x1a\n1234"[..]);
+        server.send("PUT", "/api/boards/a/files/quick", key, &image, png).await.status
+    };
+    let slow = async { futures_util::future::select_all(sending.map(Box::pin)).await.0 };
+    assert_eq!(meanwhile(slow, quick).await, 200);
+}
+
+#[tokio::test]
+async fn a_drawing_that_came_waits_for_memory_and_holds_the_disk_only_until_it_is_read() {
+    let server = server();
+    let (spool, imports) = (&server.turns.spool, &server.turns.imports);
+    let text = json!({ "type": "excalidraw", "elements": [], "x": "x".repeat(200_000) }).to_string();
+    let taken = imports.take(u64::MAX, turns::SENDING).await.unwrap();
+    let mut sending = std::pin::pin!(server.send("POST", "/api/boards/import", None, &[], Body::from(text)));
+    meanwhile(sending.as_mut(), until(|| spool.free() < spool.all())).await;
+    drop(taken);
+    assert_eq!(sending.await.status, 201);
+    assert_eq!((spool.free(), imports.free()), (spool.all(), imports.all()));
+    let leftovers = std::fs::read_dir(server.bench.directory.path()).unwrap();
+    let names: Vec<_> = leftovers.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!names.iter().any(|name| name.starts_with(crate::store::TEMPORARY_PREFIX)), "{names:?}");
 }
 
 #[tokio::test]

@@ -9,14 +9,17 @@ use futures_util::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Uploads of images at a time. Each has a file on the disk.
+/// Images at a time that have come and go to the database.
 pub const UPLOADS: usize = 16;
 
-/// Drawings that are sent in at a time. Each is in memory until it is on its board.
-pub const IMPORTS: usize = 2;
+/// Bytes of the disk for images and drawings that are being sent in.
+pub const SPOOL: usize = 256 << 20;
+
+/// What is shared out in bytes goes in pieces of so many.
+const UNIT: usize = 64 << 10;
 
 /// Large answers that are being sent at a time. Each is in memory until its reader has it.
 pub const ANSWERS: usize = 8;
@@ -34,23 +37,87 @@ const PIECE: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Turns {
     pub uploads: Arc<Semaphore>,
-    pub imports: Arc<Semaphore>,
+    /// Disk for what is being sent in.
+    pub spool: Bytewise,
+    /// Memory for drawings that have come: each counts until it is on its board.
+    pub imports: Bytewise,
     /// Exports, reading of imports, looks at the past.
     pub heavy: Arc<Semaphore>,
     pub answers: Arc<Semaphore>,
 }
 
 impl Turns {
-    /// All places free; those for heavy work are shared with who does such work elsewhere.
-    pub fn new(heavy: Arc<Semaphore>) -> Self {
+    /// All places free; those for heavy work are shared with who does such work elsewhere. `imports`: bytes of drawings
+    /// that may be in memory.
+    pub fn new(heavy: Arc<Semaphore>, imports: usize) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { uploads: places(UPLOADS), imports: places(IMPORTS), heavy, answers: places(ANSWERS) }
+        let (spool, imports) = (Bytewise::new(SPOOL), Bytewise::new(imports));
+        Self { uploads: places(UPLOADS), spool, imports, heavy, answers: places(ANSWERS) }
+    }
+}
+
+/// Bytes, of memory or of the disk, that are shared out.
+#[derive(Clone, Debug)]
+pub struct Bytewise {
+    units: Arc<Semaphore>,
+    all: usize,
+}
+
+/// What somebody has of a [`Bytewise`]; given back when dropped.
+#[derive(Debug, Default)]
+pub struct Held(Option<OwnedSemaphorePermit>);
+
+impl Bytewise {
+    pub fn new(bytes: usize) -> Self {
+        Self { units: Arc::new(Semaphore::new(bytes / UNIT)), all: bytes }
+    }
+
+    /// All that there is, in bytes.
+    pub fn all(&self) -> usize {
+        self.all
+    }
+
+    /// So many bytes (at most all), once they are free; an error after so much waiting.
+    pub async fn take(&self, bytes: u64, patience: Duration) -> Result<Held, Refused> {
+        let mut held = Held::default();
+        self.extend(&mut held, bytes, patience).await?;
+        Ok(held)
+    }
+
+    /// Makes what somebody holds at least so many bytes, as [`Self::take`].
+    pub async fn extend(&self, held: &mut Held, bytes: u64, patience: Duration) -> Result<(), Refused> {
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.all) / UNIT;
+        let has = held.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Some(missing) = wanted.checked_sub(has).and_then(|missing| u32::try_from(missing).ok()) else {
+            return Ok(());
+        };
+        if missing == 0 {
+            return Ok(());
+        }
+        let more = waited(self.units.clone().acquire_many_owned(missing), patience).await?;
+        match &mut held.0 {
+            Some(permit) => permit.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Bytes that nobody holds.
+    pub fn free(&self) -> usize {
+        self.units.available_permits() * UNIT
     }
 }
 
 /// A place, once there is one; an error after so much waiting.
 pub async fn turn(places: &Arc<Semaphore>, patience: Duration) -> Result<OwnedSemaphorePermit, Refused> {
-    match timeout(patience, places.clone().acquire_owned()).await {
+    waited(places.clone().acquire_owned(), patience).await
+}
+
+async fn waited(
+    place: impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>>,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, Refused> {
+    match timeout(patience, place).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(closed)) => Err(Refused::internal(&closed)),
         Err(_) => {
@@ -81,6 +148,25 @@ mod tests {
         assert_eq!((refused.status.as_u16(), refused.code), (503, "too-many"));
         drop(held);
         assert!(turn(&places, SENDING).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn bytes_are_shared_out_and_come_back() {
+        let bytes = Bytewise::new(10 * UNIT);
+        let mut held = Held::default();
+        for (wanted, free) in
+            [(1, 10), (UNIT, 9), (UNIT, 9), (3 * UNIT + 5, 7), (UNIT, 7), (10 * UNIT, 0), (99 * UNIT, 0)]
+        {
+            bytes.extend(&mut held, wanted as u64, SENDING).await.unwrap();
+            assert_eq!(bytes.free(), free * UNIT, "{wanted}");
+        }
+        let refused = bytes.take(UNIT as u64, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code), (503, "too-many"));
+        drop(held);
+        let all = bytes.take(u64::MAX, SENDING).await.unwrap();
+        assert_eq!((bytes.free(), bytes.all()), (0, 10 * UNIT), "nobody can want more than there is");
+        drop(all);
+        assert_eq!(bytes.free(), bytes.all());
     }
 
     #[tokio::test]
