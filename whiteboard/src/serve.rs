@@ -142,6 +142,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         public_list: settings.boards.board_list == BoardList::Public,
         origins: origins.clone(),
         turns: boards::turns::Turns::new(native.heavy.clone(), memory.imports()),
+        gate: gate.clone(),
     };
     let maintenance = Maintenance::start(store.clone(), uploads, settings.boards.retention())?;
     let public = http::public(Public {

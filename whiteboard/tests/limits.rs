@@ -4,8 +4,11 @@
 
 mod support;
 
+use serde_json::json;
 use std::time::{Duration, Instant};
+use support::canvas::{Page, Person};
 use support::http::{Answer, get, request};
+use support::native::Native;
 use support::socket::{Client, address};
 use support::{PATIENCE, Server, data, verify};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,6 +17,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+const DRAWING: &str = r#"{"type":"excalidraw","elements":[]}"#;
 
 /// A polling session, as somebody behind a proxy opens it.
 async fn open_from(server: &Server, from: &str) -> Answer {
@@ -96,6 +101,52 @@ async fn there_are_only_so_many_boards_and_strokes() {
     assert_eq!(other.closed().await, Some(1013));
     let (_late, board) = Client::join(server.port, "physics").await;
     assert!(board.contains("\"paths\":[1,2]"), "{board}");
+}
+
+#[tokio::test]
+async fn an_address_begins_only_so_many_boards() {
+    let (_directory, data) = data();
+    let server = Server::start(&data, &["--new-boards-per-address", "3", "--trusted-proxies", "none"]);
+    let port = server.port;
+    let person = Person::register(port, "ann").await;
+    let create = async |id: &str| request(port, "POST", &format!("/api/boards/import?id={id}"), &[], DRAWING).await;
+    assert_eq!(create("one").await.status, 201);
+    let (mut teacher, _) = Client::join(port, "two").await;
+    teacher.update("[1]").await;
+    let canvas = Page::join(port, "three", &person).await;
+    // Boards that are there go on, whoever comes.
+    Client::join(port, "two").await;
+    Native::join(port, "one", "bob").await;
+    Page::join(port, "three", &person).await;
+
+    let refused = create("four").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (429, Some("too-many")), "{}", refused.body);
+    let mut classroom = Client::open(port, "four").await.unwrap();
+    assert!(classroom.event("error").await.contains("NEW_BOARDS_PER_ADDRESS"));
+    assert_eq!(classroom.closed().await, Some(1013));
+    let mut page = Page::open(port, "four", &[]).await.unwrap();
+    page.send(&json!({ "type": "auth", "session-id": person.session })).await;
+    let failed = page.text_of("auth-failed").await;
+    assert!(failed.contains("NEW_BOARDS_PER_ADDRESS"), "{failed}");
+    drop(canvas);
+}
+
+#[tokio::test]
+async fn people_whose_address_is_hidden_do_not_share_a_part() {
+    let (_directory, data) = data();
+    let server = Server::start(&data, &["--new-boards-per-address", "1", "--trusted-proxies", "127.0.0.1"]);
+    for (n, from, status) in [
+        (0, Some("192.0.2.1"), 201),
+        (1, Some("192.0.2.1"), 429),
+        (2, Some("192.0.2.2"), 201),
+        (3, None, 201),
+        (4, None, 201),
+    ] {
+        let headers: Vec<(&str, &str)> = from.map(|from| ("x-forwarded-for", from)).into_iter().collect();
+        let body = format!(r#"{{"id":"board-{n}"}}"#);
+        let answer = request(server.port, "POST", "/api/boards", &headers, &body).await;
+        assert_eq!(answer.status, status, "{n} {from:?}: {}", answer.body);
+    }
 }
 
 #[tokio::test]

@@ -5,12 +5,10 @@
 //! | `rules` | what an address, a name and a password may be |
 //! | `password` | argon2id, a few at a time, away from those who draw |
 //! | `token` | what a session is known by; only its hash is on disk |
-//! | `attempts` | how often a password may be guessed |
 //! | `color` | the colour of somebody who chose none |
 //! | `live` | connections that end when a session or a role does |
 //! | `service` | register, log in, log out, roles |
 
-pub mod attempts;
 pub mod color;
 pub mod live;
 pub mod password;

@@ -1,9 +1,9 @@
 //! Register, log in, log out; what a session is; who may do what.
 
-use super::attempts::Attempts;
 use super::password::{PasswordError, Passwords};
 use super::{Live, Token, color, rules};
 use crate::board::canvas::{Role, User};
+use crate::limits::attempts::Attempts;
 use crate::store::accounts::{self as rows, Account, Entry, Taken, Unchanged};
 use crate::store::clock::now as unix_ms;
 use crate::store::{Store, StoreError};

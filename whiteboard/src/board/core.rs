@@ -123,6 +123,8 @@ pub enum Refusal {
     DiskFull,
     /// A new board, while there are as many as are allowed.
     TooManyBoards,
+    /// A new board, while the address has begun as many within an hour as are allowed.
+    TooManyOfAddress,
     /// The last changes could not be written and were taken back.
     Unsaved,
     /// The board was deleted, and can still be brought back.
@@ -136,7 +138,7 @@ impl Refusal {
             Self::Unreadable | Self::Unsaved => "internal",
             Self::DiskLow => "disk-low",
             Self::DiskFull => "disk-full",
-            Self::TooManyBoards => "too-many",
+            Self::TooManyBoards | Self::TooManyOfAddress => "too-many",
             Self::Deleted => "deleted-board",
         }
     }
@@ -156,6 +158,10 @@ impl Refusal {
             Self::TooManyBoards => {
                 "The server has as many boards as it may have. Use an older one, \
                  or ask the person who runs the server to delete some or to raise MAX_BOARDS."
+            }
+            Self::TooManyOfAddress => {
+                "Your address has begun as many new boards as it may within an hour. Use an older one, try again later, \
+                 or ask the person who runs the server to raise NEW_BOARDS_PER_ADDRESS."
             }
             Self::Unsaved => {
                 "The last change could not be saved and was taken back. Tell the person who runs the server."
@@ -399,6 +405,7 @@ mod tests {
             (Refusal::DiskLow, "disk-low"),
             (Refusal::DiskFull, "disk-full"),
             (Refusal::TooManyBoards, "too-many"),
+            (Refusal::TooManyOfAddress, "too-many"),
             (Refusal::Unsaved, "internal"),
         ] {
             assert_eq!(refusal.code(), code);

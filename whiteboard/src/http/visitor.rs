@@ -1,6 +1,8 @@
 //! Who asks, and what they are told when there are too many.
 
+use super::boards::Api;
 use super::{Public, error};
+use crate::limits::Gate;
 use crate::limits::address::UNKNOWN;
 use crate::limits::connections::Full;
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -17,16 +19,28 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor(pub IpAddr);
 
+impl Visitor {
+    fn of(parts: &Parts, gate: &Gate) -> Self {
+        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else { return Self(UNKNOWN) };
+        let values: Vec<&str> =
+            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+        Self(gate.client(peer.ip(), values.into_iter()))
+    }
+}
+
 impl FromRequestParts<Public> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, public: &Public) -> Result<Self, Infallible> {
-        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-            return Ok(Self(UNKNOWN));
-        };
-        let values: Vec<&str> =
-            parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
-        Ok(Self(public.gate.client(peer.ip(), values.into_iter())))
+        Ok(Self::of(parts, &public.gate))
+    }
+}
+
+impl FromRequestParts<Api> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, &api.gate))
     }
 }
 

@@ -43,6 +43,13 @@ pub struct Admission {
     household: Option<Household>,
 }
 
+impl Admission {
+    /// Whose part it counts for; none if the client's address is hidden.
+    pub fn household(&self) -> Option<Household> {
+        self.household
+    }
+}
+
 impl Connections {
     /// At most so many connections of all clients, and of one household (one at least).
     pub fn new(site: usize, address: usize) -> Self {

@@ -22,12 +22,15 @@ impl Gate {
         address::client(peer, forwarded, &self.trusted)
     }
 
-    /// Admits one more connection from a client, for as long as the answer is kept. A client whose address is hidden
-    /// behind that of a trusted proxy (k3s hides all of them, as it comes) counts for the site only: everybody would
-    /// share one address' part.
+    /// Whose part what a client does counts for. One whose address is hidden behind that of a trusted proxy (k3s hides all
+    /// of them, as it comes) counts for the site only: everybody would share one address' part.
+    pub fn household(&self, client: IpAddr) -> Option<Household> {
+        (!self.trusted.contains(client)).then(|| Household::of(client))
+    }
+
+    /// Admits one more connection from a client, for as long as the answer is kept.
     pub fn admit(&self, client: IpAddr) -> Result<Admission, Full> {
-        let household = (!self.trusted.contains(client)).then(|| Household::of(client));
-        let admitted = self.connections.admit(household);
+        let admitted = self.connections.admit(self.household(client));
         if let Err(full) = &admitted {
             tracing::debug!(%client, "a connection was refused: {full}");
         }

@@ -1,6 +1,7 @@
 //! What one client, one address and the whole site may do. Decisions only: pure, with the time handed in.
 
 pub mod address;
+pub mod attempts;
 pub mod bucket;
 pub mod connections;
 pub mod files;

@@ -1,7 +1,14 @@
 //! Whether the disk, and the number of boards, leave room for something new.
 
+use super::address::Household;
+use super::attempts::Attempts;
 use crate::board::core::Refusal;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// In how long a time the new boards of an address are counted.
+const WINDOW: Duration = Duration::from_hours(1);
 
 /// From how full on things are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,11 +19,13 @@ pub struct Marks {
     pub full_percent: u8,
     /// Boards that may be on disk.
     pub boards: u64,
+    /// New boards that one address may begin within an hour; 0 is no limit.
+    pub boards_per_address: u32,
 }
 
 impl Default for Marks {
     fn default() -> Self {
-        Self { low_percent: 90, full_percent: 97, boards: 10_000 }
+        Self { low_percent: 90, full_percent: 97, boards: 10_000, boards_per_address: 200 }
     }
 }
 
@@ -64,11 +73,14 @@ impl Marks {
 pub struct Space {
     marks: Marks,
     level: AtomicU8,
+    begun: Mutex<Attempts<Household>>,
+    start: Instant,
 }
 
 impl Space {
     pub fn new(marks: Marks) -> Self {
-        Self { marks, level: AtomicU8::new(Level::Ample as u8) }
+        let begun = Mutex::new(Attempts::new(marks.boards_per_address, WINDOW));
+        Self { marks, level: AtomicU8::new(Level::Ample as u8), begun, start: Instant::now() }
     }
 
     /// Notes how full the disk is; returns the level if it is another one than before.
@@ -91,13 +103,25 @@ impl Space {
         self.level() == Level::Full
     }
 
-    /// Whether a new board may begin while there are so many.
-    pub fn may_begin_board(&self, boards: u64) -> Result<(), Refusal> {
+    /// Whether somebody may begin a new board while there are so many; it counts for who begins it. Who has no address of
+    /// their own is not counted.
+    pub fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal> {
+        self.may_begin_board_at(boards, from, self.start.elapsed())
+    }
+
+    fn may_begin_board_at(&self, boards: u64, from: Option<Household>, now: Duration) -> Result<(), Refusal> {
         match self.level() {
-            Level::Full | Level::Low => Err(Refusal::DiskLow),
-            Level::Ample if boards >= self.marks.boards => Err(Refusal::TooManyBoards),
-            Level::Ample => Ok(()),
+            Level::Full | Level::Low => return Err(Refusal::DiskLow),
+            Level::Ample if boards >= self.marks.boards => return Err(Refusal::TooManyBoards),
+            Level::Ample => {}
         }
+        let Some(from) = from.filter(|_| self.marks.boards_per_address > 0) else { return Ok(()) };
+        // Each change of the counters is a single call.
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.begin(&from, now).map_err(|_| {
+            tracing::debug!(%from, "a new board was refused: there are too many of this address");
+            Refusal::TooManyOfAddress
+        })
     }
 }
 
@@ -141,8 +165,33 @@ mod tests {
             (400, Some(Level::Ample), false, Ok(())),
         ] {
             assert_eq!(space.measured(free, 1000), told, "{free}");
-            assert_eq!((space.is_full(), space.may_begin_board(2)), (full, new_board), "{free}");
+            assert_eq!((space.is_full(), space.may_begin_board(2, None)), (full, new_board), "{free}");
         }
-        assert_eq!(space.may_begin_board(3), Err(Refusal::TooManyBoards));
+        assert_eq!(space.may_begin_board(3, None), Err(Refusal::TooManyBoards));
+    }
+
+    #[test]
+    fn an_address_begins_so_many_boards_an_hour() {
+        let space = Space::new(Marks { boards: 9, boards_per_address: 2, ..Marks::default() });
+        let address = |last: u8| Some(Household::of([192, 0, 2, last].into()));
+        let many = Err(Refusal::TooManyOfAddress);
+        for (minute, boards, from, expected) in [
+            (0, 0, address(1), Ok(())),
+            // What was refused for another reason does not count.
+            (1, 9, address(1), Err(Refusal::TooManyBoards)),
+            (2, 1, address(1), Ok(())),
+            (3, 2, address(1), many),
+            (4, 2, address(2), Ok(())),
+            (5, 2, None, Ok(())),
+            (6, 2, None, Ok(())),
+            (7, 2, None, Ok(())),
+            (59, 2, address(1), many),
+            (60, 2, address(1), Ok(())),
+        ] {
+            let now = Duration::from_mins(minute);
+            assert_eq!(space.may_begin_board_at(boards, from, now), expected, "minute {minute}");
+        }
+        let unlimited = Space::new(Marks { boards_per_address: 0, ..Marks::default() });
+        assert!((0..1000).all(|_| unlimited.may_begin_board(0, address(1)).is_ok()));
     }
 }

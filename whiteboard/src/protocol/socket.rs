@@ -4,6 +4,7 @@ use super::classroom::{action, check_code};
 use super::id::random_id;
 use super::socketio::{Packet, connect_error, connected, parse};
 use crate::board::classroom::{Action, Classroom};
+use crate::limits::address::Household;
 use crate::room::{Frame, Hub, Membership, Outbox};
 use crate::store::BoardName;
 use std::sync::Arc;
@@ -20,12 +21,14 @@ pub struct Socket {
     outbox: Arc<Outbox>,
     /// From the query of the transport's first request.
     code: Option<String>,
+    /// Whom a new board counts for.
+    from: Option<Household>,
     membership: Option<Membership<Classroom>>,
 }
 
 impl Socket {
-    pub fn new(hub: Hub<Classroom>, outbox: Arc<Outbox>, code: Option<String>) -> Self {
-        Self { hub, outbox, code, membership: None }
+    pub fn new(hub: Hub<Classroom>, outbox: Arc<Outbox>, code: Option<String>, from: Option<Household>) -> Self {
+        Self { hub, outbox, code, from, membership: None }
     }
 
     /// Whether the client is in a room.
@@ -62,7 +65,8 @@ impl Socket {
         match check_code(self.code.as_deref()) {
             Ok(code) => {
                 self.outbox.push(Frame::plain(connected(&random_id())));
-                self.membership = Some(self.hub.join(&BoardName::classroom(code), self.outbox.clone(), Action::Join));
+                let (board, outbox) = (BoardName::classroom(code), self.outbox.clone());
+                self.membership = Some(self.hub.join_from(&board, self.from, outbox, Action::Join));
             }
             Err(sentence) => self.outbox.push(Frame::plain(connect_error("/", sentence))),
         }

@@ -5,6 +5,7 @@ use super::doors::{Door, Doors, Input, Membership};
 use super::outbox::Outbox;
 use super::task;
 use crate::board::core::{Closed, Core, Request};
+use crate::limits::address::Household;
 use crate::store::BoardName;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -41,15 +42,27 @@ impl<C: Core> Hub<C> {
         }))
     }
 
-    /// Joins a board: its events begin to arrive in `outbox`, first what `action` (the request to join) leads to.
+    /// [`Self::join_from`] for boards that are there already, or that count for nobody.
     pub fn join(&self, board: &BoardName, outbox: Arc<Outbox>, action: C::Action) -> Membership<C> {
+        self.join_from(board, None, outbox, action)
+    }
+
+    /// Joins a board: its events begin to arrive in `outbox`, first what `action` (the request to join) leads to. `from`:
+    /// whom it counts for if it is a new board.
+    pub fn join_from(
+        &self,
+        board: &BoardName,
+        from: Option<Household>,
+        outbox: Arc<Outbox>,
+        action: C::Action,
+    ) -> Membership<C> {
         let client = self.0.next_client.fetch_add(1, Ordering::Relaxed);
         let mut input = Input::Join(Request { client, action, ack: None }, outbox);
         let mut doors = self.0.doors.lock();
         loop {
             let door = match doors.entry(board.clone()) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(self.start(board)),
+                Entry::Vacant(entry) => entry.insert(self.start(board, from)),
             };
             match door.inputs.send(input) {
                 Ok(()) => return Membership::new(client, door.clone()),
@@ -62,11 +75,11 @@ impl<C: Core> Hub<C> {
         }
     }
 
-    fn start(&self, board: &BoardName) -> Door<C> {
+    fn start(&self, board: &BoardName, from: Option<Household>) -> Door<C> {
         let (door, inside) = Door::new();
         let (shared, doors, name) = (self.0.shared.clone(), self.0.doors.clone(), board.clone());
         let stopping = self.0.stopping.clone();
-        self.0.tasks.spawn(async move { task::run(shared, &doors, name, inside, stopping).await });
+        self.0.tasks.spawn(async move { task::run(shared, &doors, name, from, inside, stopping).await });
         door
     }
 

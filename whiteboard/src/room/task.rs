@@ -7,6 +7,7 @@ use super::pending::{Held, Pending};
 use super::snapshots::Behind;
 use super::unwritten::{Rows, Unwritten};
 use crate::board::core::{Act, Closed, Core, Durable, Moment, Opening, Outcome, Refusal, Request, Tell};
+use crate::limits::address::Household;
 use crate::store::{Append, BoardName, Committed, Loaded, StoreError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
@@ -46,15 +47,16 @@ struct Room<C: Core> {
     empty_since: Duration,
 }
 
-/// Runs a room until its board leaves memory.
+/// Runs a room until its board leaves memory. `from`: whose it is if it is new.
 pub(super) async fn run<C: Core>(
     shared: Shared<C>,
     doors: &Doors<C>,
     name: BoardName,
+    from: Option<Household>,
     mut inside: Inside<C>,
     stopping: CancellationToken,
 ) {
-    let loaded = match admit(&shared, &name).await {
+    let loaded = match admit(&shared, &name, from).await {
         Ok(loaded) => loaded,
         Err(refusal) => return turn_away(&shared, doors, &name, inside, refusal).await,
     };
@@ -121,7 +123,11 @@ async fn load<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C:
 }
 
 /// Loads a board, if it may be opened.
-async fn admit<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C::State>, Refusal> {
+async fn admit<C: Core>(
+    shared: &Shared<C>,
+    name: &BoardName,
+    from: Option<Household>,
+) -> Result<Loaded<C::State>, Refusal> {
     let unreadable = |error: StoreError| {
         tracing::error!(board = %name.code, "{error}");
         Refusal::Unreadable
@@ -134,7 +140,7 @@ async fn admit<C: Core>(shared: &Shared<C>, name: &BoardName) -> Result<Loaded<C
         let reader = shared.ground.store.reader.clone();
         let boards = tokio::task::spawn_blocking(move || reader.boards()).await;
         let boards = boards.map_err(|_| Refusal::Unreadable)?.map_err(unreadable)?;
-        shared.ground.space.may_begin_board(boards)?;
+        shared.ground.space.may_begin_board(boards, from)?;
     }
     Ok(loaded)
 }

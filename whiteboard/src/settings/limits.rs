@@ -55,6 +55,11 @@ pub struct LimitSettings {
     #[arg(long, env = "MAX_BOARDS", value_name = "N", default_value_t = 10_000)]
     pub max_boards: u64,
 
+    /// New boards, of all dialects together, that one address may begin within an hour; 0 for no limit. An address that
+    /// is hidden behind a trusted proxy is not counted
+    #[arg(long, env = "NEW_BOARDS_PER_ADDRESS", value_name = "N", default_value_t = 200)]
+    pub new_boards_per_address: u32,
+
     /// Elements, strokes or objects of one board
     #[arg(long, env = "MAX_ELEMENTS", value_name = "N", default_value_t = 50_000, value_parser = at_least_one)]
     pub max_elements: usize,
@@ -125,7 +130,12 @@ impl LimitSettings {
 
     /// From when on the disk is too full.
     pub fn marks(&self) -> Marks {
-        Marks { low_percent: self.disk_low_percent, full_percent: self.disk_full_percent, boards: self.max_boards }
+        Marks {
+            low_percent: self.disk_low_percent,
+            full_percent: self.disk_full_percent,
+            boards: self.max_boards,
+            boards_per_address: self.new_boards_per_address,
+        }
     }
 
     /// The rate of a native connection; a second's messages may come at once.
@@ -245,12 +255,13 @@ mod tests {
             "--egress-limit-bytes=15",
             "--registrations-per-address=16",
             "--send-memory=17M",
+            "--new-boards-per-address=18",
         ])
         .unwrap();
         let expected =
             Limits { elements: 7, bytes: 8, element_bytes: 9, message_bytes: 10, file_bytes: 11, files_bytes: 12 };
         assert_eq!(limits.board(), expected);
-        assert_eq!(limits.marks(), Marks { low_percent: 13, full_percent: 14, boards: 6 });
+        assert_eq!(limits.marks(), Marks { low_percent: 13, full_percent: 14, boards: 6, boards_per_address: 18 });
         let rates = [limits.native_rate(), limits.classroom_rate(), limits.canvas_rate()];
         assert_eq!(rates.map(|rate| rate.per_second), [3, 4, 5]);
         assert_eq!((limits.max_connections, limits.max_connections_per_address), (1, 2));
@@ -310,6 +321,7 @@ mod tests {
             "--send-memory=0",
             "--send-memory=100K",
             "--send-memory=lots",
+            "--new-boards-per-address=-1",
             "--max-element-bytes=0M",
         ] {
             assert!(parse(&[flag]).is_err(), "{flag}");

@@ -154,7 +154,7 @@ fn code(refusal: Refusal) -> Code {
         Refusal::Unreadable | Refusal::Unsaved => Code::Internal,
         Refusal::DiskLow => Code::DiskLow,
         Refusal::DiskFull => Code::DiskFull,
-        Refusal::TooManyBoards => Code::TooMany,
+        Refusal::TooManyBoards | Refusal::TooManyOfAddress => Code::TooMany,
         Refusal::Deleted => Code::DeletedBoard,
     }
 }

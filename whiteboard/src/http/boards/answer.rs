@@ -67,6 +67,7 @@ impl From<core::Refusal> for Refused {
             core::Refusal::DiskLow | core::Refusal::DiskFull | core::Refusal::TooManyBoards => {
                 StatusCode::INSUFFICIENT_STORAGE
             }
+            core::Refusal::TooManyOfAddress => StatusCode::TOO_MANY_REQUESTS,
             core::Refusal::Deleted => StatusCode::GONE,
             core::Refusal::Unreadable | core::Refusal::Unsaved => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -182,6 +183,7 @@ mod tests {
             (FileError::Differs("cat".into()).into(), 409, "file"),
             (FileError::BoardFull(9).into(), 413, "board-full"),
             (core::Refusal::DiskLow.into(), 507, "disk-low"),
+            (core::Refusal::TooManyOfAddress.into(), 429, "too-many"),
             (ExchangeError::Count { what: "elements", limit: 1 }.into(), 413, "too-large"),
             (ExchangeError::Depth { limit: 1 }.into(), 422, "file"),
             (Refused::message("What?"), 400, "message"),

@@ -9,6 +9,7 @@ use crate::board::scene::State;
 use crate::board::scene::action::{Change, What};
 use crate::board::scene::element::Element;
 use crate::exchange::{self, Ids, Reading, Scene, Seeds, read_library, read_scene};
+use crate::http::visitor::Visitor;
 use crate::store::BoardName;
 use crate::store::clock;
 use crate::store::history::When;
@@ -37,10 +38,15 @@ pub struct Wish {
 }
 
 /// `POST /api/boards/import`
-pub async fn new(Shared(api): Shared<Api>, Query(wish): Query<Wish>, request: Request) -> Result<Response, Refused> {
+pub async fn new(
+    Shared(api): Shared<Api>,
+    visitor: Visitor,
+    Query(wish): Query<Wish>,
+    request: Request,
+) -> Result<Response, Refused> {
     // Read before a board is made: a file that is none leaves nothing behind.
     let (scene, _turn) = read(&api, receive(&api, request).await?, None).await?;
-    let board = new_board(&api, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
+    let board = new_board(&api, visitor, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
     let counts = match put(&api, &board.name, scene).await {
         Ok(counts) => counts,
         Err(refused) => {

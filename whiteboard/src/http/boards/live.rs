@@ -8,6 +8,7 @@ use crate::board::core::{Closed, Core, Refusal};
 use crate::board::scene::Scene;
 use crate::board::scene::action::{Action, Asked, Join, Since, What};
 use crate::board::scene::identity::{Role, UserId};
+use crate::limits::address::Household;
 use crate::room::{Hub, Outbox};
 use crate::store::BoardName;
 use crate::websocket::Outgoing;
@@ -98,8 +99,8 @@ impl Rooms for Live {
         }
     }
 
-    fn may_begin_board(&self, boards: u64) -> Result<(), Refusal> {
-        self.boards.shared().ground.space.may_begin_board(boards)
+    fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal> {
+        self.boards.shared().ground.space.may_begin_board(boards, from)
     }
 
     fn is_full(&self) -> bool {

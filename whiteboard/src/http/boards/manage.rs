@@ -5,6 +5,7 @@ use super::answer::Refused;
 use super::{Api, Kind, Known, blocking, json, read_json};
 use crate::board::core::Closed;
 use crate::board::scene::action::What;
+use crate::http::visitor::Visitor;
 use crate::store::BoardName;
 use crate::store::registry::{self, Created, NewBoard, RegistryError};
 use axum::body::Bytes;
@@ -29,17 +30,17 @@ struct Wish {
 }
 
 /// `POST /api/boards`
-pub async fn create(State(api): State<Api>, body: Bytes) -> Result<Response, Refused> {
+pub async fn create(State(api): State<Api>, visitor: Visitor, body: Bytes) -> Result<Response, Refused> {
     let wish: Wish = if body.is_empty() { Wish::default() } else { read_json(&body)? };
-    let board = new_board(&api, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
+    let board = new_board(&api, visitor, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;
     Ok(json(StatusCode::CREATED, &created(&board)))
 }
 
-/// Makes a board, if there is room for one.
-pub async fn new_board(api: &Api, wish: NewBoard) -> Result<Created, Refused> {
+/// Makes a board for somebody, if there is room for one.
+pub async fn new_board(api: &Api, visitor: Visitor, wish: NewBoard) -> Result<Created, Refused> {
     let reader = api.store.reader.clone();
     let boards = blocking(move || Ok(reader.boards()?)).await?;
-    api.rooms.may_begin_board(boards)?;
+    api.rooms.may_begin_board(boards, api.gate.household(visitor.0))?;
     Ok(api.store.create(wish, api.most_boards).await?)
 }
 

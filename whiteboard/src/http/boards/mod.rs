@@ -16,6 +16,7 @@ pub mod turns;
 
 use super::origin::Origins;
 use crate::board::core::{BoardMeta, Limits, Refusal};
+use crate::limits::Gate;
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Store};
@@ -59,6 +60,8 @@ pub struct Api {
     pub public_list: bool,
     pub origins: Arc<Origins>,
     pub turns: Turns,
+    /// Tells people apart by their addresses.
+    pub gate: Gate,
 }
 
 impl Api {

@@ -6,6 +6,7 @@ use crate::board::canvas;
 use crate::board::classroom::stroke::Stroke;
 use crate::board::core::{Closed, Refusal};
 use crate::board::scene::action::What;
+use crate::limits::address::Household;
 use crate::store::BoardName;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub trait Rooms: Send + Sync + 'static {
     fn replace(&self, board: BoardName, past: Past) -> BoxFuture<'_, Result<(), Refused>>;
     /// Disconnects everybody from a board.
     fn close(&self, board: &BoardName, reason: Closed);
-    /// Whether one more board may begin, while there are `boards`.
-    fn may_begin_board(&self, boards: u64) -> Result<(), Refusal>;
+    /// Whether one more board may begin, while there are `boards`; it counts for `from`.
+    fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal>;
     /// Whether changes are refused because the disk is full.
     fn is_full(&self) -> bool;
 }

@@ -2,6 +2,8 @@ use super::rooms::Past;
 use super::*;
 use crate::board::core::{Closed, Refusal};
 use crate::board::scene::action::What;
+use crate::limits::address::{Household, Networks};
+use crate::limits::connections::Connections;
 use crate::store::testing::Bench;
 use axum::body::{Body, Bytes, to_bytes};
 use futures_util::future::BoxFuture;
@@ -61,7 +63,7 @@ impl Rooms for Fake {
         self.asked.lock().unwrap().push(format!("{}/{}: close {}", board.dialect, board.code, reason.label()));
     }
 
-    fn may_begin_board(&self, _boards: u64) -> Result<(), Refusal> {
+    fn may_begin_board(&self, _boards: u64, _from: Option<Household>) -> Result<(), Refusal> {
         if self.low.load(Ordering::Relaxed) { Err(Refusal::DiskLow) } else { Ok(()) }
     }
 
@@ -95,6 +97,7 @@ fn server() -> Server {
         public_list: false,
         origins: Arc::new(Origins::parse("https://school.example").unwrap()),
         turns: turns.clone(),
+        gate: Gate::new(Networks::default(), Connections::new(1, 1)),
     };
     Server { bench, rooms, turns, router: routes(api) }
 }
@@ -384,6 +387,7 @@ fn rebuilt(server: &Server) -> Api {
         public_list: false,
         origins: Arc::new(Origins::Any),
         turns: Turns::new(Arc::new(Semaphore::new(1)), IMPORT),
+        gate: Gate::new(Networks::default(), Connections::new(1, 1)),
     }
 }
 

@@ -49,7 +49,7 @@ pub async fn upgrade(
     upgrade.accept(config, async move |connection| {
         let outbox = Arc::new(Outbox::new(site.metrics.clone()));
         let counted = Counted::new(&site.metrics, BoardName::CANVAS, Transport::Websocket);
-        serve(connection, Socket::new(collab, &canvas, outbox, cookies)).await;
+        serve(connection, Socket::new(collab, &canvas, outbox, cookies, admission.household())).await;
         drop((admission, counted, token));
     })
 }

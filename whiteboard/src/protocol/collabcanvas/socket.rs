@@ -8,6 +8,7 @@ use crate::accounts::live::{Registered, Why};
 use crate::accounts::{AccountError, Accounts, Session, Token};
 use crate::board::canvas::{Action, Canvas, Event, Mend, Role};
 use crate::board::core::{Closed, Refusal};
+use crate::limits::address::Household;
 use crate::room::{Hub, Membership, Outbox};
 use crate::store::BoardName;
 use crate::websocket::{Connection, Frame, Next};
@@ -68,6 +69,8 @@ pub struct Socket {
     outbox: Arc<Outbox>,
     /// Sessions in the cookies of the handshake.
     cookies: Vec<Token>,
+    /// Whom a new canvas counts for.
+    from: Option<Household>,
     joined: Option<Joined>,
     paced: Paced,
     begin: Instant,
@@ -80,9 +83,15 @@ struct Joined {
 }
 
 impl Socket {
-    pub fn new(collab: Arc<Collab>, canvas: &str, outbox: Arc<Outbox>, cookies: Vec<Token>) -> Self {
-        let paced = Paced::new(collab.rate);
-        Self { collab, canvas: canvas.into(), outbox, cookies, joined: None, paced, begin: Instant::now(), failed: 0 }
+    pub fn new(
+        collab: Arc<Collab>,
+        canvas: &str,
+        outbox: Arc<Outbox>,
+        cookies: Vec<Token>,
+        from: Option<Household>,
+    ) -> Self {
+        let (canvas, paced, begin) = (canvas.into(), Paced::new(collab.rate), Instant::now());
+        Self { collab, canvas, outbox, cookies, from, joined: None, paced, begin, failed: 0 }
     }
 
     /// Takes one message, in the order in which the client sent them. Waits while the room is busy.
@@ -146,6 +155,7 @@ impl Socket {
         );
         let role = self.role(session.user.id).await?;
         let action = Action::Join { user: session.user.clone(), role };
+        // It is on disk by now, whoever it counted for.
         let membership = self.collab.hub.join(&BoardName::canvas(&self.canvas), self.outbox.clone(), action);
         self.joined = Some(Joined { membership, _registered: registered });
         let (accounts, token) = (self.collab.accounts.clone(), session.token.clone());
@@ -168,7 +178,7 @@ impl Socket {
         let reader = ground.store.reader.clone();
         let counted = tokio::task::spawn_blocking(move || reader.boards()).await;
         let boards = counted.map_err(|_| AccountError::Refused(Refusal::Unreadable.sentence()))??;
-        ground.space.may_begin_board(boards).map_err(|refusal| AccountError::Refused(refusal.sentence()))
+        ground.space.may_begin_board(boards, self.from).map_err(|refusal| AccountError::Refused(refusal.sentence()))
     }
 
     fn say(&self, event: &Event) {

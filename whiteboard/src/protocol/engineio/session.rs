@@ -65,9 +65,10 @@ pub struct Session {
 impl Session {
     pub fn new(common: &Common, code: Option<String>, stage: Stage, admission: Admission) -> Self {
         let outbox = Arc::new(Outbox::new(common.metrics.clone()));
+        let socket = Socket::new(common.hub.clone(), outbox.clone(), code, admission.household());
         Self {
             sid: random_id().into(),
-            socket: tokio::sync::Mutex::new(Socket::new(common.hub.clone(), outbox.clone(), code)),
+            socket: tokio::sync::Mutex::new(socket),
             outbox,
             stage_changed: Notify::new(),
             polled: AtomicBool::new(false),

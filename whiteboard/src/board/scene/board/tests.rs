@@ -824,6 +824,7 @@ fn what_the_room_refuses_is_answered_and_changes_nothing() {
         (Refusal::Unreadable, Code::Internal),
         (Refusal::DiskLow, Code::DiskLow),
         (Refusal::TooManyBoards, Code::TooMany),
+        (Refusal::TooManyOfAddress, Code::TooMany),
         (Refusal::Unsaved, Code::Internal),
     ] {
         let Event::Error(refused) = super::Scene::turned_away(refusal) else { panic!() };
