@@ -113,8 +113,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let native = Arc::new(Live::new(&ground, settings.limits.native_rate(), settings.native_timing()));
     let encoder = Arc::new(move |event: &Event| classroom::encode(event, undo_events));
-    let accounts =
-        Arc::new(Accounts::new(store.clone(), settings.session_timeout, settings.limits.registrations_per_address));
+    let registrations = settings.limits.registrations_per_address;
+    let accounts = Arc::new(Accounts::new(store.clone(), space.clone(), settings.session_timeout, registrations));
     let canvases =
         Hub::new(Shared::<Canvas> { ground: ground.clone(), encoder: Arc::new(collabcanvas::encode::frame) });
     let hub = Hub::new(Shared::<Classroom> { ground, encoder });

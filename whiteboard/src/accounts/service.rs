@@ -3,12 +3,14 @@
 use super::password::{PasswordError, Passwords};
 use super::{Live, Token, color, rules};
 use crate::board::canvas::{Role, User};
+use crate::board::core::Refusal;
 use crate::limits::attempts::Attempts;
+use crate::limits::space::Space;
 use crate::store::accounts::{self as rows, Account, Entry, Taken, Unchanged};
 use crate::store::clock::now as unix_ms;
 use crate::store::{Store, StoreError};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// In how long a time guesses are counted.
@@ -56,6 +58,9 @@ pub enum AccountError {
     /// No new canvases at the moment, and why.
     #[error("{0}")]
     Refused(&'static str),
+    /// The disk is full: nothing about accounts and roles can be changed.
+    #[error("{}", Refusal::DiskFull.sentence())]
+    DiskFull,
     #[error(transparent)]
     Hashing(#[from] PasswordError),
     #[error("The session could not be made: {0}. Tell the person who runs the server.")]
@@ -83,9 +88,13 @@ struct Guard {
 }
 
 /// The accounts of a server.
+///
+/// While the disk is full, accounts, colours and roles stay as they are. Logging in and out goes on: people must get at what
+/// they have drawn, to look at it or to take it away, and a session is one row, of which each person has few.
 #[derive(Debug)]
 pub struct Accounts {
     store: Store,
+    space: Arc<Space>,
     passwords: Passwords,
     guard: Mutex<Guard>,
     start: Instant,
@@ -96,7 +105,7 @@ pub struct Accounts {
 
 impl Accounts {
     /// Sessions end `timeout` after they began; `registrations`: accounts that one address may make within an hour.
-    pub fn new(store: Store, timeout: Duration, registrations: u32) -> Self {
+    pub fn new(store: Store, space: Arc<Space>, timeout: Duration, registrations: u32) -> Self {
         let guard = Guard {
             guesses: Attempts::new(GUESSES, WINDOW),
             of_account: Attempts::new(GUESSES_OF_ACCOUNT, WINDOW),
@@ -105,6 +114,7 @@ impl Accounts {
         };
         Self {
             store,
+            space,
             passwords: Passwords::default(),
             guard: Mutex::new(guard),
             start: Instant::now(),
@@ -136,6 +146,7 @@ impl Accounts {
         if !rules::is_password(&password) {
             return Err(AccountError::Password);
         }
+        self.takes_changes()?;
         let now = self.start.elapsed();
         let address = network(address);
         self.guard().registrations.begin(&address, now).map_err(|wait| AccountError::TooMany { wait })?;
@@ -205,8 +216,12 @@ impl Accounts {
         Ok(self.session_of(account, token, began))
     }
 
-    /// Notes when a session was used last, for who looks after the server. That it fails harms nobody.
+    /// Notes when a session was used last, for who looks after the server. That it fails, or that nothing is noted while
+    /// the disk is full, harms nobody.
     pub async fn see(&self, token: &Token) {
+        if self.space.is_full() {
+            return;
+        }
         let (hash, now) = (token.hash(), unix_ms());
         let seen = self.store.writer.transact(move |transaction| rows::see_session(transaction, &hash, now)).await;
         if let Err(error) = seen {
@@ -230,6 +245,7 @@ impl Accounts {
         if !crate::board::canvas::rules::is_color(color) {
             return Err(AccountError::Color);
         }
+        self.takes_changes()?;
         let color = color.to_owned();
         Ok(self.store.writer.transact(move |transaction| rows::set_color(transaction, user, &color)).await?)
     }
@@ -256,6 +272,7 @@ impl Accounts {
         username: &str,
         role: Option<Role>,
     ) -> Result<(), AccountError> {
+        self.takes_changes()?;
         let (code, username) = (canvas.to_owned(), username.to_owned());
         let user = self
             .store
@@ -288,6 +305,11 @@ impl Accounts {
             Ok(read) => Ok(read?),
             Err(panic) => Err(StoreError::Directory { path, source: std::io::Error::other(panic) }.into()),
         }
+    }
+
+    /// An error while the disk is full.
+    fn takes_changes(&self) -> Result<(), AccountError> {
+        if self.space.is_full() { Err(AccountError::DiskFull) } else { Ok(()) }
     }
 
     fn guard(&self) -> MutexGuard<'_, Guard> {

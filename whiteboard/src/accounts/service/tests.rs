@@ -7,12 +7,14 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 struct Bench {
     _directory: tempfile::TempDir,
     accounts: Accounts,
+    space: Arc<Space>,
 }
 
 fn bench(timeout: Duration) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), |sentence| panic!("{sentence}"), |_| {}).unwrap();
-    Bench { accounts: Accounts::new(store, timeout, 300), _directory: directory }
+    let space = Arc::new(Space::default());
+    Bench { accounts: Accounts::new(store, space.clone(), timeout, 300), _directory: directory, space }
 }
 
 impl Bench {
@@ -147,4 +149,27 @@ fn an_ipv6_network_counts_as_one() {
         let network = |text: &str| network(text.parse().unwrap());
         assert_eq!(network(one) == network(other), same, "{one} {other}");
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_changes_nobody_and_lets_everybody_in_and_out() {
+    let bench = bench(Duration::from_hours(24));
+    let ann = bench.register("ann").await.unwrap();
+    bench.register("bob").await.unwrap();
+    bench.accounts.open("art", ann.user.id).await.unwrap();
+    bench.space.measured(1, 1000);
+    let full = |refused: Option<AccountError>| matches!(refused, Some(AccountError::DiskFull));
+    assert!(full(bench.register("carl").await.err()));
+    assert!(full(bench.accounts.set_color(ann.user.id, "#123456").await.err()));
+    assert!(full(bench.accounts.set_role("art", ann.user.id, "bob", Some(Role::Viewer)).await.err()));
+    assert_eq!(bench.accounts.roles("art").await.unwrap().len(), 1);
+
+    let again = bench.accounts.log_in("ann", "correct horse".into(), HERE).await.unwrap();
+    assert_eq!(bench.user_of(&again).await, Some(ann.user.id));
+    assert!(bench.accounts.log_out(vec![again.token.clone()]).await.unwrap());
+    assert_eq!(bench.user_of(&again).await, None);
+
+    bench.space.measured(500, 1000);
+    bench.register("carl").await.unwrap();
+    bench.accounts.set_role("art", ann.user.id, "bob", Some(Role::Viewer)).await.unwrap();
 }

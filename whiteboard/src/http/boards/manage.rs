@@ -126,6 +126,7 @@ pub async fn rename(
         // An operation of the board, so that everybody there sees it; the list takes it from the log.
         api.rooms.change(known.name, vec![What::Title(title.into())]).await?;
     } else {
+        api.takes_changes()?;
         api.store.rename(&known.name, &title).await?;
     }
     Ok(StatusCode::NO_CONTENT)

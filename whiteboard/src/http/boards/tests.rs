@@ -340,6 +340,10 @@ async fn boards_of_other_kinds_are_for_the_admin() {
         "not the native board of that name"
     );
     assert_eq!(server.ask("PATCH", &path(""), Some("admin-token"), &json!({ "title": "Maths" })).await.status, 204);
+    server.rooms.full.store(true, Ordering::Relaxed);
+    let late = server.ask("PATCH", &path(""), Some("admin-token"), &json!({ "title": "Full" })).await;
+    assert_eq!(late.code(), (507, "disk-full".into()));
+    server.rooms.full.store(false, Ordering::Relaxed);
     assert_eq!(server.get(&path(""), None).await.json()["title"], "Maths");
     assert_eq!(server.get("/api/boards/5b%20maths", None).await.code(), (404, "unknown-board".into()));
     assert_eq!(server.get("/api/boards/a?kind=hologram", None).await.code(), (400, "message".into()));

@@ -51,6 +51,7 @@ fn status(error: &AccountError) -> StatusCode {
         AccountError::NotOwner => StatusCode::FORBIDDEN,
         AccountError::NoCanvas | AccountError::NoUser => StatusCode::NOT_FOUND,
         AccountError::Deleted => StatusCode::GONE,
+        AccountError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         AccountError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         AccountError::Refused(_) | AccountError::Hashing(PasswordError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
         AccountError::Hashing(PasswordError::Failed(_)) | AccountError::Token(_) | AccountError::Store(_) => {
@@ -73,6 +74,7 @@ mod tests {
             (AccountError::NoSession, 401, None),
             (AccountError::NotOwner, 403, None),
             (AccountError::NoUser, 404, None),
+            (AccountError::DiskFull, 507, None),
             (AccountError::TooMany { wait: Duration::from_millis(1500) }, 429, Some("2")),
             (AccountError::Hashing(PasswordError::Busy), 503, Some("2")),
             (AccountError::Token("x".into()), 500, None),
