@@ -10,6 +10,8 @@ use std::time::Duration;
 use support::http::{Answer, request};
 use support::socket::Client;
 use support::{Server, data};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -209,4 +211,28 @@ async fn a_polling_client_is_pinged_and_a_silent_one_is_gone() {
     assert_eq!(polling.packets().await, ["2"]);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(polling.post("3").await.status, 400);
+}
+
+#[tokio::test]
+async fn who_reads_no_answer_gets_no_other_one() {
+    let (_directory, data) = data();
+    let server = Server::start(&data, &["--ping-interval", "60", "--ping-timeout", "1"]);
+    let polling = Polling::join(server.port, "physics").await;
+    let (mut drawer, _) = Client::join(server.port, "physics").await;
+    // Images do not replace each other: more than one answer holds.
+    let image = format!("{{\"background_image\":\"{}\"}}", "x".repeat(900_000));
+    for _ in 0..8 {
+        drawer.call("update_background", &image).await;
+    }
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut unread = socket.connect(([127, 0, 0, 1], server.port).into()).await.unwrap();
+    let ask = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", polling.path());
+    unread.write_all(ask.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    unread.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let answer = polling.poll().await;
+    assert_eq!((answer.status, &answer.json()["code"]), (400, &Value::from(1)), "the session has ended");
+    drop(unread);
 }

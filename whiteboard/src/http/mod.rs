@@ -10,6 +10,7 @@ pub mod live;
 pub mod openapi;
 pub mod origin;
 pub mod page;
+mod posted;
 pub mod redirect;
 pub mod socketio;
 pub mod statistics;

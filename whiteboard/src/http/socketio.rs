@@ -1,15 +1,17 @@
 //! `/socket.io/`: from HTTP requests to Engine.IO sessions.
 
+use super::posted::{self, Unposted};
 use super::visitor::Visitor;
 use super::{Public, error};
 use crate::metrics::Closed;
 use crate::protocol::engineio::session::{Session, Stage};
 use crate::protocol::engineio::{MAX_PAYLOAD, polling, websocket as transport};
-use crate::websocket::{self, Upgrade};
+use crate::websocket::{self, Held, Upgrade};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -98,14 +100,14 @@ async fn get_polling(public: &Public, query: Query, visitor: Visitor) -> Result<
     let registry = &public.registry;
     let text = if let Some(sid) = query.sid {
         let session = registry.find(&sid).ok_or(Fault::UnknownSession)?;
-        polling::poll(&session, registry).await?
+        Bytes::from_owner(polling::poll(&session, registry).await?)
     } else {
         check_version(query.version.as_deref())?;
         if registry.stopping.is_cancelled() {
             return Ok(stopping());
         }
         match public.gate.admit(visitor.0) {
-            Ok(admission) => polling::open(registry, query.session_code, admission),
+            Ok(admission) => polling::open(registry, query.session_code, admission).into(),
             Err(full) => return Ok(full.into_response()),
         }
     };
@@ -172,9 +174,14 @@ async fn post_polling(public: &Public, query: &Query, body: Body) -> Result<Resp
     let sid = query.sid.as_deref().ok_or(Fault::BadMethod)?;
     let session = registry.find(sid).ok_or(Fault::UnknownSession)?;
     let limit = registry.common.timing.request_timeout;
-    let body = match timeout(limit, axum::body::to_bytes(body, MAX_PAYLOAD)).await {
+    let body = match timeout(limit, posted::receive(body, MAX_PAYLOAD, Held::new())).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
+        Ok(Err(Unposted::Busy)) => {
+            registry.end(&session, Some(Closed::Busy)).await;
+            let sentence = "More is being sent at the moment than this server has memory for. Come back in a moment.";
+            return Ok(error(StatusCode::SERVICE_UNAVAILABLE, sentence));
+        }
+        Ok(Err(Unposted::TooLarge)) => {
             registry.end(&session, Some(Closed::Misuse)).await;
             let sentence = "A request may have at most 1,000,000 bytes. Send less at a time.";
             return Ok(error(StatusCode::PAYLOAD_TOO_LARGE, sentence));
@@ -187,11 +194,11 @@ async fn post_polling(public: &Public, query: &Query, body: Body) -> Result<Resp
             ));
         }
     };
-    let Ok(body) = std::str::from_utf8(&body) else {
+    let Ok(text) = std::str::from_utf8(&body.bytes) else {
         registry.end(&session, Some(Closed::Misuse)).await;
         return Err(Fault::BadRequest);
     };
-    polling::post(&session, registry, body).await?;
+    polling::post(&session, registry, text).await?;
     Ok(([(header::CONTENT_TYPE, "text/html")], "ok").into_response())
 }
 

@@ -4,9 +4,8 @@
 //! are short, whole, and may come between fragments), 7.4 (codes in a closing frame), 8.1 (text is UTF-8).
 
 use super::frame::{BINARY, CLOSE, CONTROL, FIN, PING, PONG, TEXT};
-use super::unfinished::{self, Held};
+use super::unfinished::Held;
 use std::ops::Range;
-use std::sync::atomic::AtomicUsize;
 
 const CONTINUATION: u8 = 0;
 
@@ -101,20 +100,12 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for messages of at most so many bytes.
     pub fn new(max_message: usize) -> Self {
-        Self::counted(max_message, &unfinished::HELD)
+        Self::counted(max_message, Held::new())
     }
 
-    /// [`Self::new`], whose memory is counted in `all`.
-    fn counted(max_message: usize, all: &'static AtomicUsize) -> Self {
-        Self {
-            buffer: Vec::new(),
-            read: 0,
-            assembled: Vec::new(),
-            assembling: None,
-            max_message,
-            closed: false,
-            held: Held::of(all),
-        }
+    /// [`Self::new`], whose memory is counted in `held`.
+    fn counted(max_message: usize, held: Held) -> Self {
+        Self { buffer: Vec::new(), read: 0, assembled: Vec::new(), assembling: None, max_message, closed: false, held }
     }
 
     /// From now on messages may have so many bytes.

@@ -1,5 +1,7 @@
+use super::super::unfinished;
 use super::*;
 use proptest::prelude::*;
+use std::sync::atomic::AtomicUsize;
 
 /// A frame as a client sends it.
 fn frame(fin: bool, opcode: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
@@ -219,7 +221,7 @@ fn a_large_message_is_given_up_when_all_together_take_too_much() {
     for (others, expected) in [(0, None), (unfinished::ALL, Some(Violation::Busy))] {
         let mut rest = Held::of(&ALL);
         rest.set(others);
-        let mut decoder = Decoder::counted(1 << 20, &ALL);
+        let mut decoder = Decoder::counted(1 << 20, Held::of(&ALL));
         // Whoever sends something small is heard, however much the others hold.
         decoder.feed(&text(true, TEXT, "small"));
         assert_eq!(decoder.decode(), Ok(Some(Message::Text("small"))));

@@ -40,7 +40,7 @@ pub use frame::Frame;
 pub use handshake::{Refused, Upgrade};
 pub use line::{Line, Now};
 pub use live::{allow, allowed, counted, live};
-pub use unfinished::allow as allow_unfinished;
+pub use unfinished::{Held, allow as allow_unfinished};
 
 use std::time::Duration;
 

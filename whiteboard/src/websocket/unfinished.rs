@@ -1,4 +1,5 @@
-//! How much memory messages take that have begun to come and are not whole, all connections together.
+//! How much memory messages take that have begun to come and are not whole, all connections together; bodies that polling
+//! clients post, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,23 +21,28 @@ pub(super) const SHARE: usize = 64 << 10;
 const SMALL: usize = 4 << 10;
 
 /// The bytes of all connections of this process.
-pub(super) static HELD: AtomicUsize = AtomicUsize::new(0);
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// What one connection holds; dropping it lets go.
 #[derive(Debug)]
-pub(super) struct Held {
+pub struct Held {
     bytes: usize,
     all: &'static AtomicUsize,
 }
 
 impl Held {
+    /// Nothing yet, of what this process counts.
+    pub fn new() -> Self {
+        Self::of(&HELD)
+    }
+
     /// Nothing yet, of what `all` counts.
-    pub(super) fn of(all: &'static AtomicUsize) -> Self {
+    pub fn of(all: &'static AtomicUsize) -> Self {
         Self { bytes: 0, all }
     }
 
     /// So many bytes now.
-    pub(super) fn set(&mut self, bytes: usize) {
+    pub fn set(&mut self, bytes: usize) {
         let bytes = if bytes > SMALL { bytes } else { 0 };
         if bytes > self.bytes {
             self.all.fetch_add(bytes - self.bytes, Ordering::Relaxed);
@@ -47,8 +53,14 @@ impl Held {
     }
 
     /// Whether this connection has to go, so that there is memory for the others.
-    pub(super) fn is_too_much(&self) -> bool {
+    pub fn is_too_much(&self) -> bool {
         self.bytes > SHARE && self.all.load(Ordering::Relaxed) > ALLOWED.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -44,6 +44,7 @@ pub async fn new(
     Query(wish): Query<Wish>,
     request: Request,
 ) -> Result<Response, Refused> {
+    api.takes_changes()?;
     // Read before a board is made: a file that is none leaves nothing behind.
     let (scene, _turn) = read(&api, receive(&api, request).await?, None).await?;
     let board = new_board(&api, visitor, NewBoard { id: wish.id, title: wish.title, secrets: wish.teacher }).await?;

@@ -8,11 +8,13 @@ use crate::limits::connections::Admission;
 use crate::metrics::{Closed, Counted, Transport};
 use crate::room::Frame;
 use crate::store::BoardName;
-use crate::websocket::Outgoing;
+use crate::websocket::{Outgoing, counted};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes after which an answer to a poll takes no further packet.
 const POLL_BYTES: usize = 4 << 20;
@@ -73,7 +75,7 @@ async fn keep(session: &Session, registry: &Registry) {
                 // The poll that waits takes what there is and ends the session.
                 let ended = session.stage_changed.notified();
                 if session.stage() != Stage::Ended {
-                    let _ = tokio::time::timeout(LAST_POLL, ended).await;
+                    let _ = timeout(LAST_POLL, ended).await;
                 }
                 return registry.end(session, None).await;
             }
@@ -90,8 +92,22 @@ impl Drop for Poll<'_> {
     }
 }
 
-/// Waits for something to tell the client. At most 16 packets are in an answer.
-pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refused> {
+/// What a poll is answered: in memory, and counted, until the connection has taken it.
+#[derive(Debug)]
+pub struct Answer {
+    text: Bytes,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// Waits for something to tell the client. At most 16 packets are in an answer. The next one is not made before the client
+/// has this one: who only asks and never reads, over many connections, gets no memory by it.
+pub async fn poll(session: &Session, registry: &Registry) -> Result<Answer, Refused> {
     if matches!(session.stage(), Stage::Websocket | Stage::Ended) {
         return Err(Refused::Gone);
     }
@@ -100,6 +116,17 @@ pub async fn poll(session: &Session, registry: &Registry) -> Result<String, Refu
         return Err(Refused::Misuse);
     }
     let _poll = Poll(session);
+    let patience = registry.common.timing.ping_timeout;
+    let Ok(Ok(turn)) = timeout(patience, session.answering.clone().acquire_owned()).await else {
+        registry.end(session, Some(Closed::SlowReader)).await;
+        return Err(Refused::Gone);
+    };
+    let text = wait(session, registry).await?;
+    Ok(Answer { text: counted(text.into_bytes()), _turn: turn })
+}
+
+/// Waits for packets; only one at a time does.
+async fn wait(session: &Session, registry: &Registry) -> Result<String, Refused> {
     let confirmed = session.polled_version.lock().ok().and_then(|mut version| version.take());
     if let Some(version) = confirmed {
         session.socket.lock().await.seen(version, RECEIPT_GRACE).await;

@@ -13,7 +13,7 @@ use crate::room::{Hub, Outbox};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 /// Which transport carries the session.
@@ -52,6 +52,8 @@ pub struct Session {
     pub stage_changed: Notify,
     /// A poll is waiting.
     pub polled: AtomicBool,
+    /// Held by an answer to a poll until the client has it.
+    pub answering: Arc<Semaphore>,
     /// The newest list in an answer to a poll, of which the next poll will be the proof of receipt.
     pub polled_version: Mutex<Option<u64>>,
     stage: Mutex<Stage>,
@@ -72,6 +74,7 @@ impl Session {
             outbox,
             stage_changed: Notify::new(),
             polled: AtomicBool::new(false),
+            answering: Arc::new(Semaphore::new(1)),
             polled_version: Mutex::new(None),
             stage: Mutex::new(stage),
             heartbeat: Mutex::new(Heartbeat::new(common.timing, Instant::now())),
