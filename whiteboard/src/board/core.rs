@@ -257,7 +257,7 @@ pub trait Act: Debug + Send + 'static {
 }
 
 /// What a board tells its clients.
-pub trait Tell: Debug + Send + 'static {
+pub trait Tell: Clone + Debug + Send + 'static {
     /// Bytes of the lists, images and elements in it, about.
     fn weight(&self) -> usize;
     /// For volatile events: one key for each sender and kind; of each key only the newest counts. None: each counts.
@@ -265,7 +265,7 @@ pub trait Tell: Debug + Send + 'static {
     /// Whether a later replaceable event says everything that this one says (a whole board).
     fn replaceable(&self) -> bool;
     /// Whether it is a part of the whole board, which may be longer than what may wait for a client otherwise (see
-    /// [`crate::room::outbox`]).
+    /// [`crate::room::outbox`]). Cloning shares it: for who joins it is put into words when the ones before have left.
     fn is_whole(&self) -> bool {
         false
     }

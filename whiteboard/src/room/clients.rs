@@ -6,9 +6,13 @@ use super::fan::Fan;
 use super::outbox::Outbox;
 use crate::board::core::{ClientId, Closed, Core, Effect, Tell, To};
 use crate::metrics::Metrics;
+use crate::websocket::{Frame, WeakFrame};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Bytes of an answer that is compared with the last one of its size: see [`alike`].
+const LARGE: usize = 64 << 10;
 
 /// Clients of a board that its room writes to by itself. More are woken to do so themselves: other threads help, and the
 /// room gets back to its requests within a few milliseconds.
@@ -25,13 +29,15 @@ pub(super) struct Clients<C: Core> {
     members: HashMap<ClientId, Client>,
     /// Volatile events for everybody that have not left yet.
     fan: Fan,
+    /// The large answer that somebody was given last, while anybody holds it.
+    large: WeakFrame,
     encoder: Encoder<C>,
     metrics: Arc<Metrics>,
 }
 
 impl<C: Core> Clients<C> {
     pub(super) fn new(encoder: Encoder<C>, metrics: Arc<Metrics>) -> Self {
-        Self { members: HashMap::new(), fan: Fan::default(), encoder, metrics }
+        Self { members: HashMap::new(), fan: Fan::default(), large: WeakFrame::default(), encoder, metrics }
     }
 
     /// Somebody begins to join: gets only what is for it alone, until [`Self::joined`].
@@ -59,12 +65,24 @@ impl<C: Core> Clients<C> {
     }
 
     /// Queues an event that nobody may miss.
-    pub(super) fn send(&self, effect: &Effect<C::Event>) {
+    pub(super) fn send(&mut self, effect: &Effect<C::Event>) {
         if effect.event.is_error() {
             self.metrics.refused.inc();
         }
+        if let To::One(client) = effect.to
+            && effect.event.is_whole()
+        {
+            let Some(client) = self.members.get(&client) else { return };
+            let (encoder, event) = (self.encoder.clone(), effect.event.clone());
+            return client.outbox.answer_later(event.weight(), move || encoder(&event));
+        }
+        if let To::One(client) = effect.to {
+            let Some(client) = self.members.get(&client) else { return };
+            let frame = alike((self.encoder)(&effect.event), &mut self.large);
+            return client.outbox.answer(frame);
+        }
         let mut frame = None;
-        let answer = matches!(effect.to, To::One(_)) || effect.event.is_whole();
+        let answer = effect.event.is_whole();
         self.each(&effect.to, |outbox| {
             let frame = frame.get_or_insert_with(|| (self.encoder)(&effect.event)).clone();
             if answer { outbox.answer(frame) } else { outbox.push(frame) }
@@ -148,6 +166,22 @@ impl<C: Core> Clients<C> {
     }
 }
 
+/// A large frame that says the same as the last one becomes that one: a class that comes back together is sent its board
+/// once. Comparing costs less than having it twice.
+fn alike(frame: Frame, last: &mut WeakFrame) -> Frame {
+    if frame.len() < LARGE {
+        return frame;
+    }
+    if let Some(last) = last.upgrade()
+        && last == frame
+    {
+        return last;
+    }
+    let (frame, weak) = frame.shared();
+    *last = weak;
+    frame
+}
+
 /// Nobody stays connected to a room that there is not any more: who is still here when it ends comes back to a new one.
 impl<C: Core> Drop for Clients<C> {
     fn drop(&mut self) {
@@ -228,13 +262,52 @@ mod tests {
         let outbox = Arc::new(Outbox::new(metrics));
         clients.enter(1, outbox.clone());
         clients.joined(1);
-        let part = |more| Event::Snapshot(Snapshot { seq: 1, elements: vec![], more });
+        let part = |more| Event::Snapshot(Arc::new(Snapshot { seq: 1, elements: vec![], more }));
         for event in [part(true), part(true), part(false), Event::Leave(2)] {
             clients.send(&Effect { to: To::Only(Arc::from([1])), event });
             assert_eq!(outbox.closed(), None);
         }
         clients.send(&Effect { to: To::All, event: Event::Leave(3) });
         assert_eq!(outbox.closed(), Some(Closed::SlowReader), "what is no whole board is bounded as ever");
+    }
+
+    #[test]
+    fn a_crowd_that_joins_is_sent_the_same_bytes() {
+        let Bench { mut clients, outboxes, .. } = bench();
+        let board = |letter: &str| Event::Error(letter.repeat(LARGE));
+        for (client, letter) in [(0, "a"), (1, "a"), (2, "b"), (3, "a")] {
+            clients.send(&Effect { to: To::One(client), event: board(letter) });
+        }
+        let frames: Vec<Frame> = outboxes.iter().map(|outbox| outbox.take_frames(1, 1).remove(0)).collect();
+        let same = |one: usize, other: usize| std::ptr::eq(frames[one].wire().as_ptr(), frames[other].wire().as_ptr());
+        assert!(same(0, 1) && !same(0, 2), "what says the same is the same");
+        assert!(!same(0, 3) && frames[0] == frames[3], "only the last one is known");
+        drop(frames);
+        assert!(clients.large.upgrade().is_none(), "and only while somebody has it");
+        clients.send(&Effect { to: To::One(0), event: Event::Error("short".into()) });
+        assert!(clients.large.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_board_is_put_into_words_when_its_turn_comes() {
+        use crate::board::scene::event::{Event, Snapshot};
+        let encoded = Arc::new(AtomicUsize::new(0));
+        let counter = encoded.clone();
+        let encoder: Encoder<Scene> =
+            Arc::new(move |event| Frame::plain(format!("{} {event:?}", counter.fetch_add(1, Ordering::Relaxed))));
+        let metrics = Arc::new(Metrics::default());
+        let mut clients: Clients<Scene> = Clients::new(encoder, metrics.clone());
+        let outbox = Arc::new(Outbox::new(metrics));
+        clients.enter(1, outbox.clone());
+        for seq in [5, 6] {
+            let part = Arc::new(Snapshot { seq, elements: vec![], more: seq == 5 });
+            clients.send(&Effect { to: To::One(1), event: Event::Snapshot(part) });
+        }
+        clients.send(&Effect { to: To::One(1), event: Event::Leave(7) });
+        assert_eq!(encoded.load(Ordering::Relaxed), 1, "the last one only");
+        let texts: Vec<String> = outbox.take_frames(9, 999).iter().map(|frame| frame.text().to_owned()).collect();
+        let order: Vec<&str> = texts.iter().map(|text| text.split_whitespace().next().unwrap()).collect();
+        assert_eq!(order, ["1", "2", "0"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::websocket::{Frame, Line, Now, Outgoing, Taken, allowed, live};
 use bytes::Bytes;
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -43,14 +44,29 @@ const KEPT: usize = 8;
 enum Waiting {
     /// `answer`: only this client gets it, because of what it did; or a whole board.
     Frame { frame: Frame, answer: bool },
+    /// An answer that is put into words when its turn comes.
+    Later(Later),
     /// Volatile messages of a tick, all but those that this client sent.
     Batch { batch: Arc<Batch>, but: Option<ClientId> },
+}
+
+/// What can be put into words, and about how many bytes that will be.
+struct Later {
+    bytes: usize,
+    write: Box<dyn FnOnce() -> Frame + Send>,
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Later").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl Waiting {
     fn bytes(&self) -> usize {
         match self {
             Self::Frame { frame, .. } => frame.len(),
+            Self::Later(later) => later.bytes,
             Self::Batch { batch, but } => batch.size(*but).1,
         }
     }
@@ -72,7 +88,7 @@ impl Bytewise {
     fn of(&mut self, waiting: &Waiting) -> &mut usize {
         match waiting {
             Waiting::Frame { answer: false, .. } => &mut self.frames,
-            Waiting::Frame { answer: true, .. } => &mut self.answers,
+            Waiting::Frame { answer: true, .. } | Waiting::Later(_) => &mut self.answers,
             Waiting::Batch { .. } => &mut self.volatile,
         }
     }
@@ -219,6 +235,16 @@ impl Outbox {
         });
     }
 
+    /// As [`Self::answer`], for about so many `bytes` that are put into words when those before have left: parts of a
+    /// large board must not all be in memory for each of a crowd that joins and reads slowly.
+    pub fn answer_later(&self, bytes: usize, write: impl FnOnce() -> Frame + Send + 'static) {
+        self.change(|queue| {
+            self.metrics.deliveries.inc();
+            queue.push(Waiting::Later(Later { bytes, write: Box::new(write) }));
+            self.bound(queue);
+        });
+    }
+
     /// Queues volatile messages, all but those of the client `but`. They may be dropped.
     pub fn push_volatile(&self, batch: &Arc<Batch>, but: Option<ClientId>) {
         let (count, bytes) = batch.size(but);
@@ -306,6 +332,11 @@ impl Outbox {
                     size += frame.len();
                     taken.push(frame);
                 }
+                Some(Waiting::Later(later)) => {
+                    let frame = (later.write)();
+                    size += frame.len();
+                    taken.push(frame);
+                }
                 Some(Waiting::Batch { batch, but }) => {
                     let parts: Vec<Frame> = batch.frames(but).collect();
                     let (now, later) = parts.split_at(parts.len().min(frames - taken.len()));
@@ -364,6 +395,7 @@ impl Outgoing for Outbox {
                     version = frame.version.max(version);
                     chunk(frame.into_wire());
                 }
+                Waiting::Later(later) => chunk((later.write)().into_wire()),
                 Waiting::Batch { batch, but } => batch.pieces(but, chunk),
             }
         }

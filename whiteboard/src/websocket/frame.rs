@@ -2,6 +2,7 @@
 
 use super::live::counted;
 use bytes::Bytes;
+use std::sync::{Arc, Weak};
 
 /// Room kept for a header in front of a payload that is still being written.
 const HEADROOM: usize = 10;
@@ -15,6 +16,26 @@ pub(super) const PONG: u8 = 10;
 
 /// Bytes that a control frame may carry.
 pub(super) const CONTROL: usize = 125;
+
+/// Finds a frame that somebody still holds.
+#[derive(Clone, Debug, Default)]
+pub struct WeakFrame(Weak<Frame>);
+
+/// The bytes of a frame that can be found again.
+struct Whole(Arc<Frame>);
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.wire
+    }
+}
+
+impl WeakFrame {
+    /// The frame, if anybody holds a part of it.
+    pub fn upgrade(&self) -> Option<Frame> {
+        self.0.upgrade().map(Frame::of_whole)
+    }
+}
 
 /// One message, ready for the wire. Cloning shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +124,18 @@ impl Frame {
     #[must_use]
     pub fn carrying(self, version: Option<u64>, replaceable: bool) -> Self {
         Self { version, replaceable, ..self }
+    }
+
+    /// The same frame, and how to find it again while anybody holds it.
+    pub fn shared(self) -> (Self, WeakFrame) {
+        let whole = Arc::new(self);
+        let weak = WeakFrame(Arc::downgrade(&whole));
+        (Self::of_whole(whole), weak)
+    }
+
+    fn of_whole(whole: Arc<Self>) -> Self {
+        let (payload, version, replaceable) = (whole.payload, whole.version, whole.replaceable);
+        Self { wire: Bytes::from_owner(Whole(whole)), payload, version, replaceable }
     }
 
     /// A whole frame as it was on the wire; its content is not known.

@@ -36,7 +36,7 @@ mod unfinished;
 
 pub use connection::{Connection, Ended, Next, Outgoing, Silence, Taken};
 pub use decoder::Violation;
-pub use frame::Frame;
+pub use frame::{Frame, WeakFrame};
 pub use handshake::{Refused, Upgrade};
 pub use line::{Line, Now};
 pub use live::{allow, allowed, counted, live};

@@ -1,7 +1,7 @@
 //! A board of the native dialect in use: requests in, records and events out.
 
 use super::action::{Action, Draft, Grow, Join, Volatile};
-use super::catchup::{Catchup, parts};
+use super::catchup::{Catchup, Shared, parts};
 use super::drafts::Drafts;
 use super::elements::Owner;
 use super::event::{BoardFacts, Code, DraftGrew, DraftSoFar, Event, LimitFacts, Person, Refused, Welcome};
@@ -44,6 +44,7 @@ pub struct Scene {
     clients: BTreeMap<ClientId, Client>,
     drafts: Drafts,
     catchup: Catchup,
+    shared: Shared,
 }
 
 impl Client {
@@ -72,6 +73,7 @@ impl Core for Scene {
             clients: BTreeMap::new(),
             drafts: Drafts::default(),
             catchup: Catchup::default(),
+            shared: Shared::default(),
         }
     }
 
@@ -138,6 +140,7 @@ impl Core for Scene {
         self.seq = opening.seq;
         self.epoch = opening.epoch;
         self.catchup = Catchup::default();
+        self.shared = Shared::default();
         let mut outcome = Outcome::default();
         for (id, client) in &mut self.clients {
             client.cut = true;
@@ -239,10 +242,14 @@ impl Scene {
     }
 
     /// The whole board as somebody sees it.
-    fn snapshot(&self, eyes: Eyes, to: &To, outcome: &mut Outcome<Event>) {
-        let filtered = self.state.quiz && eyes.role != Role::Teacher;
-        let seen = self.state.elements.iter().filter(|(owner, _)| !filtered || eyes.see(*owner));
-        let parts = parts(self.seq, seen.map(|(_, element)| element));
+    fn snapshot(&mut self, eyes: Eyes, to: &To, outcome: &mut Outcome<Event>) {
+        let all = self.state.elements.iter();
+        let parts = if self.state.quiz && eyes.role != Role::Teacher {
+            let seen = all.filter(|(owner, _)| eyes.see(*owner));
+            parts(self.seq, seen.map(|(_, element)| element)).into_iter().map(Arc::new).collect()
+        } else {
+            self.shared.parts(self.seq, all.map(|(_, element)| element))
+        };
         outcome.effects.extend(parts.into_iter().map(|part| Effect { to: to.clone(), event: Event::Snapshot(part) }));
     }
 

@@ -4,7 +4,7 @@ use super::element::Element;
 use super::event::{Changed, Event, Snapshot};
 use crate::board::core::Tell;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Operations kept in memory for clients that come back.
 pub const OPERATIONS: usize = 1000;
@@ -13,7 +13,7 @@ pub const OPERATIONS: usize = 1000;
 pub const BYTES: usize = 1 << 20;
 
 /// Bytes of one part of a snapshot, unless a single element is larger.
-pub const PART_BYTES: usize = 256 << 10;
+pub const PART_BYTES: usize = 64 << 10;
 
 /// An operation, as far as somebody who comes back has to hear of it.
 #[derive(Clone, Debug)]
@@ -87,10 +87,48 @@ pub fn parts<'a>(seq: u64, elements: impl Iterator<Item = &'a Element>) -> Vec<S
     parts
 }
 
+/// The parts of the board that somebody who joined last was sent. They are kept as long as anybody has not read them all:
+/// a crowd that joins together shares them, and nothing of them stays when everybody is there.
+#[derive(Debug, Default)]
+pub struct Shared {
+    seq: u64,
+    parts: Vec<Weak<Snapshot>>,
+}
+
+impl Shared {
+    /// The parts of a board at operation `seq`: those of before, or new ones. What is seen at one number must always be
+    /// the same.
+    pub fn parts<'a>(&mut self, seq: u64, elements: impl Iterator<Item = &'a Element>) -> Vec<Arc<Snapshot>> {
+        if self.seq == seq && !self.parts.is_empty() {
+            let kept: Option<Vec<_>> = self.parts.iter().map(Weak::upgrade).collect();
+            if let Some(kept) = kept {
+                return kept;
+            }
+        }
+        let parts: Vec<_> = parts(seq, elements).into_iter().map(Arc::new).collect();
+        *self = Self { seq, parts: parts.iter().map(Arc::downgrade).collect() };
+        parts
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::board::scene::identity::UserId;
+
+    #[test]
+    fn who_joins_at_the_same_number_shares_the_parts() {
+        let elements: Vec<_> = (0..3).map(|n| element(&n.to_string(), PART_BYTES)).collect();
+        let mut shared = Shared::default();
+        let first = shared.parts(7, elements.iter());
+        let second = shared.parts(7, std::iter::empty());
+        assert!(first.len() == 3 && first.iter().zip(&second).all(|(one, other)| Arc::ptr_eq(one, other)));
+        assert_eq!(shared.parts(8, elements[..1].iter()).len(), 1, "another number, another board");
+        assert_eq!(shared.parts(7, elements.iter()).len(), 3);
+        let mut left = shared.parts(9, elements.iter());
+        left.pop();
+        assert_eq!(shared.parts(9, elements[..2].iter()).len(), 2, "not all are there any more");
+    }
 
     fn element(id: &str, bytes: usize) -> Element {
         let text = format!(r#"{{"id":"{id}","type":"t","version":1,"versionNonce":0,"x":"{}"}}"#, "x".repeat(bytes));

@@ -195,7 +195,7 @@ pub struct DraftGrew {
 #[derive(Clone, Debug)]
 pub enum Event {
     Welcome(Box<Welcome>),
-    Snapshot(Snapshot),
+    Snapshot(Arc<Snapshot>),
     Change(Arc<Changed>),
     Ack(Ack),
     Lock { seq: u64, by: UserId, on: bool },

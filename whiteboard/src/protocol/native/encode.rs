@@ -111,7 +111,8 @@ pub struct Limits {
 pub fn write(event: &Event, limits: Limits, out: &mut String) {
     match event {
         Event::Welcome(welcome) => write_welcome(welcome, limits, out),
-        Event::Snapshot(Snapshot { seq, elements, more }) => {
+        Event::Snapshot(part) => {
+            let Snapshot { seq, elements, more } = &**part;
             let mut writer = Writer::message(out, "snapshot");
             write_elements(elements, writer.plain("seq", seq).key("elements").out);
             writer.plain("more", more).end();
@@ -293,11 +294,11 @@ mod tests {
         let refused = Refused { retry: Some(50), ..Refused::new(Code::Locked, Some(5), "Locked.") };
         for (event, expected) in [
             (
-                Event::Snapshot(Snapshot { seq: 3, elements: vec![element(), element()], more: true }),
+                Event::Snapshot(Arc::new(Snapshot { seq: 3, elements: vec![element(), element()], more: true })),
                 format!(r#"{{"t":"snapshot","seq":3,"elements":[{ELEMENT},{ELEMENT}],"more":true}}"#),
             ),
             (
-                Event::Snapshot(Snapshot { seq: 0, elements: vec![], more: false }),
+                Event::Snapshot(Arc::new(Snapshot { seq: 0, elements: vec![], more: false })),
                 r#"{"t":"snapshot","seq":0,"elements":[],"more":false}"#.to_owned(),
             ),
             (

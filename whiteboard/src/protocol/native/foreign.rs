@@ -9,7 +9,7 @@ use super::patience::{MISUNDERSTOOD, PONG, Patience};
 use crate::board::core::{Closed, Durable};
 use crate::board::scene::catchup::parts;
 use crate::board::scene::element::Element;
-use crate::board::scene::event::{BoardFacts, Changed, Code, Event, LimitFacts, Person, Refused, Welcome};
+use crate::board::scene::event::{BoardFacts, Changed, Code, Event, LimitFacts, Person, Refused, Snapshot, Welcome};
 use crate::board::scene::foreign::{from_objects, from_strokes};
 use crate::board::scene::identity::{Role, UserId};
 use crate::board::{canvas, classroom};
@@ -17,7 +17,8 @@ use crate::limits::Bucket;
 use crate::store::history::{HistoryError, When};
 use crate::store::{BoardName, Reader};
 use crate::websocket::{Connection, Frame, Next};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -49,6 +50,35 @@ pub fn board_of(address: &str) -> Option<BoardName> {
 struct Picture {
     seq: u64,
     elements: Vec<Element>,
+    parts: Vec<Arc<Snapshot>>,
+}
+
+/// Pictures that somebody is shown: all who look at a board share one, and the look at the disk.
+#[derive(Debug, Default)]
+pub struct Gallery(Mutex<HashMap<BoardName, (Weak<Picture>, Instant)>>);
+
+impl Gallery {
+    fn pictures(&self) -> MutexGuard<'_, HashMap<BoardName, (Weak<Picture>, Instant)>> {
+        // Changed by single calls only: a panic elsewhere leaves it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A picture of the board that shows more than operation `known`, if one was taken a moment ago.
+    fn fresh(&self, board: &BoardName, known: Option<u64>, now: Instant) -> Option<Arc<Picture>> {
+        let pictures = self.pictures();
+        let (picture, taken) = pictures.get(board)?;
+        let picture = picture.upgrade().filter(|picture| known.is_none_or(|known| picture.seq > known));
+        picture.filter(|_| now < *taken + LOOK)
+    }
+
+    /// Shares a picture that was begun at `taken`; those that nobody is shown any more are forgotten.
+    fn hang(&self, board: &BoardName, picture: Picture, taken: Instant) -> Arc<Picture> {
+        let picture = Arc::new(picture);
+        let mut pictures = self.pictures();
+        pictures.retain(|_, (picture, _)| picture.strong_count() > 0);
+        pictures.insert(board.clone(), (Arc::downgrade(&picture), taken));
+        picture
+    }
 }
 
 impl Picture {
@@ -64,7 +94,12 @@ impl Picture {
             let (seq, state) = past::<canvas::State>(reader, board)?;
             (seq, from_objects(state.objects().map(|object| &**object.text())))
         };
-        Ok(Self { seq, elements })
+        Ok(Self::new(seq, elements))
+    }
+
+    fn new(seq: u64, elements: Vec<Element>) -> Self {
+        let parts = parts(seq, elements.iter()).into_iter().map(Arc::new).collect();
+        Self { seq, elements, parts }
     }
 
     /// What shows this picture to somebody who has seen another: the new elements, if it only grew, else all.
@@ -80,7 +115,7 @@ impl Picture {
     }
 
     fn snapshot(&self) -> Vec<Event> {
-        parts(self.seq, self.elements.iter()).into_iter().map(Event::Snapshot).collect()
+        self.parts.iter().cloned().map(Event::Snapshot).collect()
     }
 }
 
@@ -107,11 +142,17 @@ async fn reading<T: Send + 'static>(
 }
 
 /// The board as it is, and how long the look took. None: nothing happened since operation `known`, or others look.
-async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<(Option<Picture>, Duration), Closed> {
-    if let Some(known) = known
-        && known == reading(live, board, Reader::last).await?
-    {
+async fn picture(
+    live: &Live,
+    board: &BoardName,
+    known: Option<u64>,
+) -> Result<(Option<Arc<Picture>>, Duration), Closed> {
+    if known == Some(reading(live, board, Reader::last).await?) {
         return Ok((None, Duration::ZERO));
+    }
+    let fresh = || live.gallery.fresh(board, known, Instant::now());
+    if let Some(picture) = fresh() {
+        return Ok((Some(picture), Duration::ZERO));
     }
     let turn = live.heavy.clone();
     let place = if known.is_some() {
@@ -122,6 +163,10 @@ async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<(
         let Ok(Ok(place)) = timeout(PATIENCE, turn.acquire_owned()).await else { return Err(Closed::Unreadable) };
         place
     };
+    // Others may have looked meanwhile.
+    if let Some(picture) = fresh() {
+        return Ok((Some(picture), Duration::ZERO));
+    }
     let begin = Instant::now();
     // Held by the thread: who goes away does not make room for one more.
     let taken = reading(live, board, move |reader, board| {
@@ -129,7 +174,8 @@ async fn picture(live: &Live, board: &BoardName, known: Option<u64>) -> Result<(
         drop(place);
         taken
     });
-    Ok((Some(taken.await?), begin.elapsed()))
+    let picture = live.gallery.hang(board, taken.await?, begin);
+    Ok((Some(picture), begin.elapsed()))
 }
 
 fn welcome(hello: &Hello, user: UserId, board: &BoardName, live: &Live, seq: u64) -> Event {
@@ -175,7 +221,7 @@ pub async fn show(
     };
     let user = super::access::user_of(&hello.key);
     place.outbox.answer(live.frame(&welcome(hello, user, board, live, shown.seq)));
-    shown.snapshot().iter().for_each(|event| place.outbox.answer(live.frame(event)));
+    shown.snapshot().into_iter().for_each(|event| live.answer_later(&place.outbox, event));
     let mut patience = Patience::new(live.timing);
     let (mut bucket, since) = (Bucket::new(live.rate), Instant::now());
     let mut look = since + rest(took);
@@ -195,7 +241,7 @@ pub async fn show(
                     Err(why) => return closed(why),
                 };
                 if let Some(now) = now {
-                    now.events_after(&shown).iter().for_each(|event| place.outbox.answer(live.frame(event)));
+                    now.events_after(&shown).into_iter().for_each(|event| live.answer_later(&place.outbox, event));
                     shown = now;
                 }
                 look = Instant::now() + rest(took);
@@ -268,7 +314,7 @@ mod tests {
         };
         let picture = |seq, strokes: &[u32]| {
             let texts: Vec<String> = strokes.iter().map(|n| stroke(*n)).collect();
-            Picture { seq, elements: from_strokes(texts.iter().map(String::as_str)) }
+            Picture::new(seq, from_strokes(texts.iter().map(String::as_str)))
         };
         let before = picture(1, &[1, 2]);
         let Event::Change(change) = &picture(2, &[1, 2, 3]).events_after(&before)[0] else { panic!() };
@@ -297,5 +343,26 @@ mod tests {
             let code_of = |event| if let Event::Error(refused) = event { Some(refused.code) } else { None };
             assert_eq!(answer(Message::parse(text)).and_then(code_of), code, "{text}");
         }
+    }
+
+    #[test]
+    fn who_looks_at_the_same_time_shares_a_picture() {
+        let (gallery, board, start) = (Gallery::default(), BoardName::classroom("ABC"), Instant::now());
+        assert!(gallery.fresh(&board, None, start).is_none());
+        let picture = gallery.hang(&board, Picture::new(5, Vec::new()), start);
+        for (known, later, found) in [
+            (None, Duration::ZERO, true),
+            (Some(4), LOOK / 2, true),
+            (Some(5), Duration::ZERO, false),
+            (None, LOOK, false),
+        ] {
+            let fresh = gallery.fresh(&board, known, start + later);
+            assert_eq!(fresh.is_some_and(|fresh| Arc::ptr_eq(&fresh, &picture)), found, "{known:?}, {later:?}");
+        }
+        assert!(gallery.fresh(&BoardName::classroom("D"), None, start).is_none());
+        drop(picture);
+        assert!(gallery.fresh(&board, None, start).is_none(), "nobody is shown it any more");
+        let _other = gallery.hang(&BoardName::classroom("D"), Picture::new(1, Vec::new()), start);
+        assert_eq!(gallery.pictures().len(), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! All connections of the native dialect, and what they share.
 
 use super::encode::{self, Limits};
-use crate::board::core::Closed;
+use super::foreign::Gallery;
+use crate::board::core::{Closed, Tell};
 use crate::board::scene::Scene;
 use crate::board::scene::event::{Code, Event, Refused};
 use crate::limits::Rate;
@@ -61,13 +62,14 @@ pub struct Live {
     pub rate: Rate,
     /// Whoever reads a whole board from the disk has one of these places: each may take a processor for a while.
     pub heavy: Arc<Semaphore>,
+    /// What those who look at boards of other dialects are shown.
+    pub gallery: Gallery,
     /// The tasks of all connections.
     pub tasks: TaskTracker,
     connections: Mutex<Connections>,
 }
 
 fn frame(event: &Event, limits: Limits) -> Frame {
-    use crate::board::core::Tell;
     Frame::build(128 + event.weight(), |text| encode::write(event, limits, text))
 }
 
@@ -84,6 +86,7 @@ impl Live {
             timing,
             rate,
             heavy: Arc::new(Semaphore::new(HEAVY)),
+            gallery: Gallery::default(),
             tasks: TaskTracker::new(),
             connections: Mutex::default(),
         }
@@ -121,6 +124,12 @@ impl Live {
     /// A frame for one client, beside what its board tells.
     pub fn frame(&self, event: &Event) -> Frame {
         frame(event, self.limits)
+    }
+
+    /// Queues an event for one client, put into words when its turn comes.
+    pub fn answer_later(&self, outbox: &Outbox, event: Event) {
+        let limits = self.limits;
+        outbox.answer_later(event.weight(), move || frame(&event, limits));
     }
 
     fn tell_stop(&self, outbox: &Outbox, clients: usize) {

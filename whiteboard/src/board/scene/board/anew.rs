@@ -48,6 +48,6 @@ impl Scene {
 
 fn send(clients: &[ClientId], parts: impl IntoIterator<Item = Snapshot>, outcome: &mut Outcome<Event>) {
     let clients: Arc<[ClientId]> = clients.into();
-    let effect = |part| Effect { to: To::Only(clients.clone()), event: Event::Snapshot(part) };
+    let effect = |part| Effect { to: To::Only(clients.clone()), event: Event::Snapshot(Arc::new(part)) };
     outcome.effects.extend(parts.into_iter().map(effect));
 }
