@@ -6,12 +6,14 @@ mod support;
 
 use futures_util::{SinkExt, StreamExt};
 use std::process::{Command, Stdio};
-use support::http::get;
+use support::http::{get, request};
+use support::native::{self, Native};
 use support::socket::{Client, address};
 use support::{PATIENCE, Server, data, verify};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async, connect_async};
 
 #[tokio::test]
 async fn a_reader_that_stops_reading_costs_little_and_gets_the_newest_board() {
@@ -45,6 +47,61 @@ async fn a_reader_that_stops_reading_costs_little_and_gets_the_newest_board() {
         false
     });
     assert!(newest.await.unwrap(), "the slow reader gets the newest board in the end");
+}
+
+/// A connection that says hello, hears `welcome` and then takes nothing.
+async fn join_without_reading(port: u16, board: &str, name: &str) -> WebSocketStream<TcpStream> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+    let (mut socket, _) = client_async(native::address(port, board), stream).await.unwrap();
+    socket.send(Message::text(native::hello(name).to_string())).await.unwrap();
+    let welcome = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+    assert!(welcome.to_text().unwrap().starts_with(r#"{"t":"welcome""#), "{welcome}");
+    socket
+}
+
+#[tokio::test]
+async fn a_crowd_that_joins_a_large_board_and_does_not_read_costs_little_and_gets_all_of_it() {
+    const CLIENTS: usize = 100;
+    const ELEMENTS: usize = 5000;
+    let (_directory, data) = data();
+    let server = Server::start(&data, &[]);
+    let points = vec!["[12.5,-3.75]"; 80].join(",");
+    let element = |n: usize| {
+        format!(r#"{{"id":"e{n}","type":"freedraw","version":1,"versionNonce":5,"x":{n},"y":1,"points":[{points}]}}"#)
+    };
+    let elements: Vec<String> = (0..ELEMENTS).map(element).collect();
+    let drawing = format!(r#"{{"type":"excalidraw","version":2,"elements":[{}]}}"#, elements.join(","));
+    assert!(drawing.len() > 5 << 20);
+    let json = [("content-type", "application/json")];
+    let imported = request(server.port, "POST", "/api/boards/import?id=big", &json, &drawing).await;
+    assert_eq!(imported.status, 201, "{}", imported.body);
+    let mut drawer = Native::join(server.port, "big", "drawer").await;
+    let before = server.resident();
+    let mut crowd = Vec::new();
+    for n in 0..CLIENTS {
+        crowd.push(join_without_reading(server.port, "big", &format!("n{n}")).await);
+        if n % 10 == 0 {
+            // The board goes on meanwhile: no two of these see the same one.
+            drawer.ask(native::change(n as u64 + 1, &[native::element(&format!("new{n}"), 1, 1)])).await;
+        }
+    }
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 100 << 20, "{CLIENTS} clients made the server grow by {grown} bytes");
+    // Who reads again gets everything, with what was drawn meanwhile behind it.
+    let mut slow = crowd.swap_remove(0);
+    let (mut whole, mut found) = (false, 0);
+    while found < ELEMENTS + 10 {
+        let message = timeout(PATIENCE, slow.next()).await.unwrap().unwrap().unwrap();
+        let Message::Text(text) = message else { continue };
+        let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if ["snapshot", "change"].contains(&message["t"].as_str().unwrap()) {
+            assert_eq!(message["t"] == "change", whole, "changes come behind the board");
+            whole |= message["more"] == false;
+            found += message["elements"].as_array().unwrap().len();
+        }
+    }
 }
 
 #[tokio::test]
