@@ -77,6 +77,11 @@ pub enum HistoryError {
     UnknownSeq(u64),
     #[error("Operation {asked} is older than what is kept. The earliest moment is after operation {first}.")]
     Folded { asked: u64, first: u64 },
+    #[error(
+        "The history of this board that far back is not kept any more. The earliest moment is {time} (milliseconds since \
+         1970), after operation {first}; named versions are kept for ever."
+    )]
+    Earlier { first: u64, time: i64 },
     #[error("The board has no version {0}.")]
     UnknownVersion(i64),
     #[error("The name of a version has 1 to 100 characters.")]
@@ -111,6 +116,14 @@ pub(super) fn span(connection: &Connection, board: i64) -> rusqlite::Result<(u64
         .prepare_cached("SELECT max(seq) FROM operations WHERE board = ?1")?
         .query_row([board], |row| row.get(0))?;
     Ok((base, last.unwrap_or(0).max(base)))
+}
+
+/// When the earliest moment of a board was whose beginning is not kept any more.
+fn base_time(connection: &Connection, board: i64) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT time FROM bases WHERE board = ?1")?
+        .query_row([board], |row| row.get(0))
+        .optional()
 }
 
 /// The last operation not after `time`, taking the clock for one that never went back.
@@ -159,7 +172,13 @@ impl Reader {
             let seq = match when {
                 When::Now => last,
                 When::Seq(seq) => seq,
-                When::Time(time) => seq_at(connection, board, time).map_err(&failed)?,
+                When::Time(time) => {
+                    let base = base_time(connection, board).map_err(&failed)?;
+                    if let Some(base) = base.filter(|base| time < *base) {
+                        return Err(HistoryError::Earlier { first, time: base });
+                    }
+                    seq_at(connection, board, time).map_err(&failed)?
+                }
                 When::Version(id) => {
                     let (seq, body) =
                         version(connection, board, id).map_err(&failed)?.ok_or(HistoryError::UnknownVersion(id))?;

@@ -99,7 +99,7 @@ impl From<HistoryError> for Refused {
         let (status, code) = match &error {
             HistoryError::UnknownBoard(_) => (StatusCode::NOT_FOUND, "unknown-board"),
             HistoryError::UnknownSeq(_) => (StatusCode::NOT_FOUND, "unknown-seq"),
-            HistoryError::Folded { .. } => (StatusCode::GONE, "unknown-seq"),
+            HistoryError::Folded { .. } | HistoryError::Earlier { .. } => (StatusCode::GONE, "unknown-seq"),
             HistoryError::UnknownVersion(_) => (StatusCode::NOT_FOUND, "unknown-version"),
             HistoryError::Name => (StatusCode::BAD_REQUEST, "message"),
             HistoryError::TooManyVersions => (StatusCode::CONFLICT, "too-many"),

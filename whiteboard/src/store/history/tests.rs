@@ -66,7 +66,13 @@ fn what_was_folded_cannot_be_looked_at_any_more() {
     ));
     assert!(count(&bench, When::Seq(2)).unwrap_err().contains("The earliest moment is after operation 3."));
     assert_eq!((count(&bench, When::Seq(3)), count(&bench, When::Seq(4))), (Ok(3), Ok(4)));
-    assert_eq!((count(&bench, When::Time(0)), count(&bench, When::Time(4000))), (Ok(3), Ok(4)));
+    for (time, seq) in [(3000, 3), (3999, 3), (4000, 4), (i64::MAX, 5)] {
+        assert_eq!(count(&bench, When::Time(time)), Ok(seq), "{time}");
+    }
+    for time in [i64::MIN, 0, 2999] {
+        let earlier = count(&bench, When::Time(time)).unwrap_err();
+        assert!(earlier.contains("The earliest moment is 3000"), "{earlier}");
+    }
     let timeline = bench.store.reader.timeline(&physics(), 10).unwrap();
     let seqs: Vec<u64> = timeline.moments.iter().map(|moment| moment.seq).collect();
     assert_eq!((timeline.first, timeline.last, seqs), (3, 5, vec![4, 5]));
