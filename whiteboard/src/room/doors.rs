@@ -19,9 +19,18 @@ pub(super) fn units<A: Act>(action: &A) -> u32 {
     u32::try_from(1 + action.weight() / UNIT).unwrap_or(u32::MAX).min(WAITING_UNITS)
 }
 
+/// What coming to a board means for its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// People may come back soon: the board stays in memory for a while after the last one has gone.
+    Client,
+    /// The server itself does something for somebody; nobody need ever look at the board.
+    Visit,
+}
+
 /// What comes through the door of a room.
 pub(super) enum Input<C: Core> {
-    Join(Request<C::Action>, Arc<Outbox>),
+    Join(Request<C::Action>, Arc<Outbox>, Stay),
     Request(Request<C::Action>),
     Leave(Request<C::Action>),
     Barrier(oneshot::Sender<()>),
@@ -54,7 +63,7 @@ impl<C: Core> Drop for Inside<C> {
         self.permits.close();
         self.inputs.close();
         while let Ok(input) = self.inputs.try_recv() {
-            if let Input::Join(_, outbox) = input {
+            if let Input::Join(_, outbox, _) = input {
                 outbox.close(Closed::Unreadable);
             }
         }
@@ -145,7 +154,7 @@ mod tests {
         let (door, inside) = Door::<Classroom>::new();
         let outbox = Arc::new(Outbox::new(Arc::default()));
         let join = Request { client: 1, action: Action::Join, ack: None };
-        assert!(door.inputs.send(Input::Join(join, outbox.clone())).is_ok());
+        assert!(door.inputs.send(Input::Join(join, outbox.clone(), Stay::Client)).is_ok());
         let member = Membership::new(1, door.clone());
         // All of the room's space is taken: a request has to wait.
         door.permits.acquire_many(WAITING_UNITS).await.unwrap().forget();

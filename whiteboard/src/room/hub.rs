@@ -1,7 +1,7 @@
 //! All boards of a dialect in use: finds a board's room or starts it, exactly one at a time for each board.
 
 use super::Shared;
-use super::doors::{Door, Doors, Input, Membership};
+use super::doors::{Door, Doors, Input, Membership, Stay};
 use super::outbox::Outbox;
 use super::task;
 use crate::board::core::{Closed, Core, Request};
@@ -44,7 +44,12 @@ impl<C: Core> Hub<C> {
 
     /// [`Self::join_from`] for boards that are there already, or that count for nobody.
     pub fn join(&self, board: &BoardName, outbox: Arc<Outbox>, action: C::Action) -> Membership<C> {
-        self.join_from(board, None, outbox, action)
+        self.enter(board, None, Stay::Client, outbox, action)
+    }
+
+    /// Joins a board for a moment, for the server itself: if nobody else comes meanwhile, the board leaves memory at once.
+    pub fn visit(&self, board: &BoardName, outbox: Arc<Outbox>, action: C::Action) -> Membership<C> {
+        self.enter(board, None, Stay::Visit, outbox, action)
     }
 
     /// Joins a board: its events begin to arrive in `outbox`, first what `action` (the request to join) leads to. `from`:
@@ -56,8 +61,19 @@ impl<C: Core> Hub<C> {
         outbox: Arc<Outbox>,
         action: C::Action,
     ) -> Membership<C> {
+        self.enter(board, from, Stay::Client, outbox, action)
+    }
+
+    fn enter(
+        &self,
+        board: &BoardName,
+        from: Option<Household>,
+        stay: Stay,
+        outbox: Arc<Outbox>,
+        action: C::Action,
+    ) -> Membership<C> {
         let client = self.0.next_client.fetch_add(1, Ordering::Relaxed);
-        let mut input = Input::Join(Request { client, action, ack: None }, outbox);
+        let mut input = Input::Join(Request { client, action, ack: None }, outbox, stay);
         let mut doors = self.0.doors.lock();
         loop {
             let door = match doors.entry(board.clone()) {

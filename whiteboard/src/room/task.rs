@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::clients::Clients;
-use super::doors::{Doors, Input, Inside, units};
+use super::doors::{Doors, Input, Inside, Stay, units};
 use super::pending::{Held, Pending};
 use super::snapshots::Behind;
 use super::unwritten::{Rows, Unwritten};
@@ -42,6 +42,8 @@ struct Room<C: Core> {
     failed: Option<String>,
     /// The board was deleted: nobody comes in any more, and when all have gone the board leaves memory.
     deleted: bool,
+    /// No client has been here, only the server itself: when it has gone, the board leaves memory.
+    visited_only: bool,
     start: Instant,
     last_request: Duration,
     empty_since: Duration,
@@ -161,7 +163,7 @@ async fn turn_away<C: Core>(
         _ => Closed::Refused,
     };
     while !doors.leave_memory(name, &inside) {
-        if let Some(Input::Join(_, outbox)) = inside.inputs.recv().await {
+        if let Some(Input::Join(_, outbox, _)) = inside.inputs.recv().await {
             shared.ground.metrics.refused.inc();
             outbox.push(frame.clone());
             outbox.close(reason);
@@ -207,6 +209,7 @@ impl<C: Core> Room<C> {
             done,
             failed: None,
             deleted: false,
+            visited_only: true,
             start,
             last_request: Duration::ZERO,
             empty_since: Duration::ZERO,
@@ -225,7 +228,7 @@ impl<C: Core> Room<C> {
             return Some(self.core.next_tick().map_or(session_end, |tick| tick.min(session_end)));
         }
         let now = self.start.elapsed();
-        let unload = if self.deleted { now } else { self.empty_since + timing.unload_after };
+        let unload = if self.deleted || self.visited_only { now } else { self.empty_since + timing.unload_after };
         if !self.pending.is_empty() {
             // What is being written wakes the room when it is done.
             return Some(unload.max(now + timing.unload_after));
@@ -235,12 +238,13 @@ impl<C: Core> Room<C> {
 
     fn input(&mut self, input: Input<C>) {
         match input {
-            Input::Join(_, outbox) if self.deleted => {
+            Input::Join(_, outbox, _) if self.deleted => {
                 self.shared.ground.metrics.refused.inc();
                 outbox.push((self.shared.encoder)(&C::turned_away(Refusal::Deleted)));
                 outbox.close(Closed::Deleted);
             }
-            Input::Join(request, outbox) => {
+            Input::Join(request, outbox, stay) => {
+                self.visited_only &= stay == Stay::Visit;
                 let client = request.client;
                 self.clients.enter(client, outbox);
                 self.last_request = self.start.elapsed();

@@ -36,7 +36,7 @@ pub struct Live {
 /// Joins a room with a request, waits until what it led to is on disk, and leaves.
 async fn enter_and_leave<C: Core>(hub: &Hub<C>, board: &BoardName, action: C::Action) -> Result<(), Refused> {
     let outbox = Arc::new(Outbox::new(hub.shared().ground.metrics.clone()));
-    let membership = hub.join(board, outbox.clone(), action);
+    let membership = hub.visit(board, outbox.clone(), action);
     if tokio::time::timeout(PATIENCE, membership.settled()).await.is_err() {
         return Err(Refused::internal(&"a board's room did not answer in time"));
     }
@@ -61,7 +61,7 @@ impl Live {
             present: false,
         };
         let outbox = Arc::new(Outbox::new(ground.metrics.clone()));
-        let membership = self.boards.join(&board, outbox.clone(), Action::Join(join));
+        let membership = self.boards.visit(&board, outbox.clone(), Action::Join(join));
         let mut last = seq;
         for (id, what) in (1..).zip(what) {
             membership.request(Action::Durable(Asked { id, what }), Some(id)).await;

@@ -83,6 +83,36 @@ async fn joining_and_drawing_arrive_in_order() {
 }
 
 #[tokio::test]
+async fn a_board_that_only_the_server_visits_leaves_memory_at_once() {
+    let bench = Bench::new(10_000, Timing { unload_after: Duration::from_hours(1), ..Timing::default() });
+    let name = BoardName::classroom("physics");
+    let open = || bench.metrics.statistics().boards;
+    let closed = async || {
+        while open() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    for n in 1..3 {
+        let outbox = Arc::new(Outbox::new(bench.metrics.clone()));
+        let visit = bench.hub.visit(&name, outbox.clone(), Action::Join);
+        update(&visit, &format!("[{n}]"), 1).await;
+        visit.settled().await;
+        assert_eq!(open(), 1);
+        drop(visit);
+        timeout(Duration::from_secs(5), closed()).await.unwrap();
+    }
+    let (pupil, outbox) = bench.join("physics");
+    assert!(answers(&pupil, &outbox).await[0].contains("\"paths\":[2]"));
+    let visit = bench.hub.visit(&name, Arc::new(Outbox::new(bench.metrics.clone())), Action::Join);
+    visit.settled().await;
+    drop((pupil, visit));
+    // Somebody was there: it stays, and is the same board when they come back.
+    let (pupil, outbox) = bench.join("physics");
+    answers(&pupil, &outbox).await;
+    assert_eq!(open(), 1);
+}
+
+#[tokio::test]
 async fn a_full_disk_takes_back_what_was_not_saved_and_the_lesson_goes_on() {
     let bench = Bench::new(12, Timing::default());
     let (teacher, at_teacher) = bench.join("physics");
