@@ -141,7 +141,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         token_file: settings.admin_token_file.clone(),
         public_list: settings.boards.board_list == BoardList::Public,
         origins: origins.clone(),
-        turns: boards::turns::Turns::new(native.heavy.clone(), memory.imports()),
+        turns: boards::turns::Turns::new(native.heavy.clone(), memory.imports(), memory.answers()),
         gate: gate.clone(),
     };
     let maintenance = Maintenance::start(store.clone(), uploads, settings.boards.retention())?;

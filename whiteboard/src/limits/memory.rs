@@ -43,7 +43,12 @@ impl Memory {
         self.share(8, 8, 256)
     }
 
-    /// Bytes of the files that are read as drawings at the same time. Reading one takes about four times as much.
+    /// Bytes of large answers to HTTP requests, such as exports, that wait for their readers.
+    pub fn answers(self) -> usize {
+        self.share(8, 16, 512)
+    }
+
+    /// Bytes of the files that are read as drawings at the same time. Reading one takes about seven times as much.
     pub fn imports(self) -> usize {
         self.share(16, 8, 128)
     }
@@ -133,17 +138,17 @@ mod tests {
 
     #[test]
     fn shares_follow_the_memory_within_bounds() {
-        for (bytes, sending, receiving, imports) in [
-            (Some(32 << 20), 16, 8, 8),
-            (Some(128 << 20), 32, 16, 8),
-            (Some(256 << 20), 64, 32, 16),
-            (Some(1 << 30), 256, 128, 64),
-            (Some(24 << 30), 256, 256, 128),
-            (None, 256, 256, 128),
+        for (bytes, sending, receiving, answers, imports) in [
+            (Some(32 << 20), 16, 8, 16, 8),
+            (Some(128 << 20), 32, 16, 16, 8),
+            (Some(256 << 20), 64, 32, 32, 16),
+            (Some(1 << 30), 256, 128, 128, 64),
+            (Some(24 << 30), 256, 256, 512, 128),
+            (None, 256, 256, 512, 128),
         ] {
             let memory = Memory(bytes);
-            let shares = [memory.sending(), memory.receiving(), memory.imports()];
-            assert_eq!(shares, [sending, receiving, imports].map(|mib: usize| mib << 20), "{bytes:?}");
+            let shares = [memory.sending(), memory.receiving(), memory.answers(), memory.imports()];
+            assert_eq!(shares, [sending, receiving, answers, imports].map(|mib: usize| mib << 20), "{bytes:?}");
         }
     }
 

@@ -85,13 +85,13 @@ impl Drawing {
     /// Its images. Those that never came are left out. Blocks.
     pub fn pictures(&self, api: &Api, name: &BoardName) -> Result<Vec<Picture>, Refused> {
         let mut pictures = Vec::new();
-        let mut left = IMAGES;
+        let most = IMAGES.min(api.turns.unread.all() as u64);
+        let mut left = most;
         for id in self.file_ids() {
             let Some(kept) = api.store.reader.file(name, &id)? else { continue };
             left = left.checked_sub(kept.bytes).ok_or_else(|| {
-                let sentence = format!(
-                    "The board's images have more than {IMAGES} bytes. Export it without them: `?files=false`."
-                );
+                let sentence =
+                    format!("The board's images have more than {most} bytes. Export it without them: `?files=false`.");
                 Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence)
             })?;
             let bytes = api.store.reader.whole_file(&kept)?;

@@ -2,7 +2,7 @@
 
 use super::answer::Refused;
 use super::drawing::{Drawing, Picture, drawing};
-use super::turns::{WORKING, large, turn};
+use super::turns::{WORKING, large, turn, unread};
 use super::{Api, Kind, Known, heavy};
 use crate::render::{self, Image, Options};
 use crate::store::BoardName;
@@ -149,7 +149,8 @@ async fn export(
     }
     let (who, name) = (known.who, known.name.clone());
     let file_name = file_name(&known.name, form);
-    let place = turn(&api.turns.answers, WORKING).await?;
+    let turns = api.turns.clone();
+    let place = turn(&turns.answers, WORKING).await?;
     let bytes = heavy(&api.clone(), move || {
         let drawing = drawing(&api, &name, when)?;
         who.see(drawing.quiz)?;
@@ -157,6 +158,7 @@ async fn export(
         form.write(&drawing, &pictures, &wish)
     })
     .await?;
+    let place = unread(&turns, bytes.len(), place).await?;
     let headers = [
         (header::CONTENT_TYPE, form.media_type().to_owned()),
         (header::CONTENT_LENGTH, bytes.len().to_string()),

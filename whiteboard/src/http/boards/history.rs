@@ -3,7 +3,7 @@
 use super::answer::Refused;
 use super::drawing::drawing;
 use super::rooms::Past;
-use super::turns::{WORKING, large, turn};
+use super::turns::{WORKING, large, turn, unread};
 use super::{Api, Kind, Known, blocking, heavy, json, read_json};
 use crate::board::scene::action::{RestoreTo, What};
 use crate::board::{canvas, classroom, scene};
@@ -67,13 +67,15 @@ async fn show(
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
     let known = Known::managed(&api, kind.name(board)?, headers).await?;
-    let place = turn(&api.turns.answers, WORKING).await?;
+    let turns = api.turns.clone();
+    let place = turn(&turns.answers, WORKING).await?;
     let text = heavy(&api.clone(), move || {
         let drawing = drawing(&api, &known.name, when)?;
         let pictures = if wish.files { drawing.pictures(&api, &known.name)? } else { Vec::new() };
         drawing.excalidraw(&pictures)
     })
     .await?;
+    let place = unread(&turns, text.len(), place).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         (header::CONTENT_LENGTH, text.len().to_string()),

@@ -84,7 +84,7 @@ fn server() -> Server {
     let rooms = Arc::new(Fake::default());
     let data = bench.directory.path().to_owned();
     std::fs::write(data.join("token"), "admin-token").unwrap();
-    let turns = Turns::new(Arc::new(Semaphore::new(1)), IMPORT);
+    let turns = Turns::new(Arc::new(Semaphore::new(1)), IMPORT, IMPORT);
     let api = Api {
         store: bench.store.clone(),
         rooms: rooms.clone(),
@@ -390,7 +390,7 @@ fn rebuilt(server: &Server) -> Api {
         data,
         public_list: false,
         origins: Arc::new(Origins::Any),
-        turns: Turns::new(Arc::new(Semaphore::new(1)), IMPORT),
+        turns: Turns::new(Arc::new(Semaphore::new(1)), IMPORT, IMPORT),
         gate: Gate::new(Networks::default(), Connections::new(1, 1)),
     }
 }

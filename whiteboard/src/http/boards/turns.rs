@@ -44,15 +44,24 @@ pub struct Turns {
     /// Exports, reading of imports, looks at the past.
     pub heavy: Arc<Semaphore>,
     pub answers: Arc<Semaphore>,
+    /// Memory for large answers that their readers have not taken yet.
+    pub unread: Bytewise,
 }
 
 impl Turns {
     /// All places free; those for heavy work are shared with who does such work elsewhere. `imports`: bytes of drawings
-    /// that may be in memory.
-    pub fn new(heavy: Arc<Semaphore>, imports: usize) -> Self {
+    /// that may be in memory; `unread`: bytes of large answers.
+    pub fn new(heavy: Arc<Semaphore>, imports: usize, unread: usize) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
         let (spool, imports) = (Bytewise::new(SPOOL), Bytewise::new(imports));
-        Self { uploads: places(UPLOADS), spool, imports, heavy, answers: places(ANSWERS) }
+        Self {
+            uploads: places(UPLOADS),
+            spool,
+            imports,
+            heavy,
+            answers: places(ANSWERS),
+            unread: Bytewise::new(unread),
+        }
     }
 }
 
@@ -127,8 +136,22 @@ async fn waited(
     }
 }
 
+/// The places of an answer of so many bytes that has just been made: that of its making, and its memory. If there is none,
+/// it is not kept: waiting with it would take the memory that there is not.
+pub async fn unread(turns: &Turns, bytes: usize, place: OwnedSemaphorePermit) -> Result<Unread, Refused> {
+    let memory = turns.unread.take(bytes as u64, Duration::ZERO).await?;
+    Ok(Unread { _place: place, _memory: memory })
+}
+
+/// What a large answer holds until its reader has it.
+#[derive(Debug)]
+pub struct Unread {
+    _place: OwnedSemaphorePermit,
+    _memory: Held,
+}
+
 /// The body of a large answer, which keeps its place until the connection has taken all of it.
-pub fn large(bytes: impl Into<Bytes>, place: OwnedSemaphorePermit) -> Body {
+pub fn large(bytes: impl Into<Bytes>, place: Unread) -> Body {
     Body::from_stream(stream::unfold((bytes.into(), place), async |(mut rest, place)| {
         let piece = rest.split_to(rest.len().min(PIECE));
         (!piece.is_empty()).then(|| (Ok::<_, Infallible>(piece), (rest, place)))
@@ -171,17 +194,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_answer_keeps_its_place_until_it_is_taken() {
-        let places = Arc::new(Semaphore::new(1));
+        let turns = Turns::new(Arc::new(Semaphore::new(1)), UNIT, 2 * UNIT);
         let bytes: Vec<u8> = (0..=255).cycle().take(3 * PIECE / 2).collect();
-        let mut body = large(bytes.clone(), turn(&places, SENDING).await.unwrap()).into_data_stream();
+        let place = turn(&turns.answers, SENDING).await.unwrap();
+        let mut body = large(bytes.clone(), unread(&turns, bytes.len(), place).await.unwrap()).into_data_stream();
+        let place = turn(&turns.answers, SENDING).await.unwrap();
+        let refused = unread(&turns, 2 * UNIT, place).await.unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code), (503, "too-many"), "more than there is memory for");
         let mut taken = Vec::new();
-        for left in [0, 0] {
+        for _ in 0..2 {
             let piece = body.next().await.unwrap().unwrap();
             assert!(piece.len() <= PIECE);
             taken.extend_from_slice(&piece);
-            assert_eq!(places.available_permits(), left);
+            assert_eq!((turns.answers.available_permits(), turns.unread.free()), (ANSWERS - 1, UNIT));
         }
         assert!(body.next().await.is_none());
-        assert_eq!((taken == bytes, places.available_permits()), (true, 1));
+        assert_eq!((taken == bytes, turns.answers.available_permits()), (true, ANSWERS));
+        assert_eq!(turns.unread.free(), turns.unread.all());
     }
 }
