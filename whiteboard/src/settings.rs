@@ -23,7 +23,7 @@ pub struct Settings {
     #[arg(long, env = "DATA_DIR", value_name = "DIR", default_value = "./data")]
     pub data: PathBuf,
 
-    /// Public port: pages, health, Socket.IO
+    /// Public port: the boards of every dialect, the web client, the HTTP API, health
     #[arg(long, env = "PORT", value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
 
