@@ -81,6 +81,8 @@ impl Waiting {
 struct Bytewise {
     frames: usize,
     answers: usize,
+    /// Answers that are not in words yet.
+    later: usize,
     volatile: usize,
 }
 
@@ -88,7 +90,8 @@ impl Bytewise {
     fn of(&mut self, waiting: &Waiting) -> &mut usize {
         match waiting {
             Waiting::Frame { answer: false, .. } => &mut self.frames,
-            Waiting::Frame { answer: true, .. } | Waiting::Later(_) => &mut self.answers,
+            Waiting::Frame { answer: true, .. } => &mut self.answers,
+            Waiting::Later(_) => &mut self.later,
             Waiting::Batch { .. } => &mut self.volatile,
         }
     }
@@ -122,7 +125,8 @@ impl Queue {
 
     /// Whether the client does not keep up at all. `live`: bytes that wait for anybody.
     fn is_too_long(&self, live: usize) -> bool {
-        let full = self.bytes.frames > CAPACITY || self.bytes.answers > ANSWERS;
+        let full = self.bytes.frames > CAPACITY || self.bytes.answers + self.bytes.later > ANSWERS;
+        // What is not in words yet takes no memory: somebody who joins does not pay for those who read slowly.
         let unfair = live > allowed() && self.bytes.frames > SHARE
             || live > allowed().saturating_mul(2) && self.bytes.frames + self.bytes.answers > SHARE;
         (full || unfair) && self.waiting.len() > 1
@@ -395,7 +399,13 @@ impl Outgoing for Outbox {
                     version = frame.version.max(version);
                     chunk(frame.into_wire());
                 }
-                Waiting::Later(later) => chunk((later.write)().into_wire()),
+                Waiting::Later(later) => {
+                    chunk((later.write)().into_wire());
+                    // Of what takes memory only now there is one at a time while there is little memory.
+                    if live() > allowed() {
+                        break;
+                    }
+                }
                 Waiting::Batch { batch, but } => batch.pieces(but, chunk),
             }
         }

@@ -116,6 +116,25 @@ fn who_is_behind_gives_way_when_all_together_have_too_much() {
 }
 
 #[test]
+fn who_joins_does_not_pay_for_those_who_read_slowly() {
+    let most = allowed().saturating_mul(2) + 1;
+    for (answers, later, live, closed) in [
+        (0, ANSWERS, most, false),
+        (SHARE, ANSWERS - SHARE, most, false),
+        (SHARE + 1, 0, most, true),
+        (SHARE + 1, 0, allowed() + 1, false),
+        (0, ANSWERS + 1, 0, true),
+    ] {
+        let mut queue = Queue::default();
+        for _ in 0..2 {
+            queue.push(Waiting::Frame { frame: Frame::plain("x"), answer: true });
+        }
+        (queue.bytes.answers, queue.bytes.later) = (answers, later);
+        assert_eq!(queue.is_too_long(live), closed, "{answers} and {later} of {live} bytes");
+    }
+}
+
+#[test]
 fn a_slow_reader_keeps_the_newest_volatile_message_of_each_slot_in_its_place() {
     let outbox = outbox();
     outbox.push_volatile(&tick("draft", 10, 1, 100), Some(9));

@@ -63,15 +63,16 @@ impl Gallery {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A picture of the board that shows more than operation `known`, if one was taken a moment ago.
-    fn fresh(&self, board: &BoardName, known: Option<u64>, now: Instant) -> Option<Arc<Picture>> {
+    /// A picture that will do for a board whose last operation is `last`: one of just that, however old, or one that was
+    /// taken a moment ago and shows more than operation `known`.
+    fn fresh(&self, board: &BoardName, known: Option<u64>, last: u64, now: Instant) -> Option<Arc<Picture>> {
         let pictures = self.pictures();
         let (picture, taken) = pictures.get(board)?;
-        let picture = picture.upgrade().filter(|picture| known.is_none_or(|known| picture.seq > known));
-        picture.filter(|_| now < *taken + LOOK)
+        let new = |seq| known.is_none_or(|known| seq > known) && now < *taken + LOOK;
+        picture.upgrade().filter(|picture| picture.seq == last || new(picture.seq))
     }
 
-    /// Shares a picture that was begun at `taken`; those that nobody is shown any more are forgotten.
+    /// Shares a picture that was taken just now; those that nobody is shown any more are forgotten.
     fn hang(&self, board: &BoardName, picture: Picture, taken: Instant) -> Arc<Picture> {
         let picture = Arc::new(picture);
         let mut pictures = self.pictures();
@@ -147,11 +148,11 @@ async fn picture(
     board: &BoardName,
     known: Option<u64>,
 ) -> Result<(Option<Arc<Picture>>, Duration), Closed> {
-    if known == Some(reading(live, board, Reader::last).await?) {
+    let last = reading(live, board, Reader::last).await?;
+    if known == Some(last) {
         return Ok((None, Duration::ZERO));
     }
-    let fresh = || live.gallery.fresh(board, known, Instant::now());
-    if let Some(picture) = fresh() {
+    if let Some(picture) = live.gallery.fresh(board, known, last, Instant::now()) {
         return Ok((Some(picture), Duration::ZERO));
     }
     let turn = live.heavy.clone();
@@ -164,7 +165,8 @@ async fn picture(
         place
     };
     // Others may have looked meanwhile.
-    if let Some(picture) = fresh() {
+    let last = reading(live, board, Reader::last).await?;
+    if let Some(picture) = live.gallery.fresh(board, known, last, Instant::now()) {
         return Ok((Some(picture), Duration::ZERO));
     }
     let begin = Instant::now();
@@ -174,7 +176,7 @@ async fn picture(
         drop(place);
         taken
     });
-    let picture = live.gallery.hang(board, taken.await?, begin);
+    let picture = live.gallery.hang(board, taken.await?, Instant::now());
     Ok((Some(picture), begin.elapsed()))
 }
 
@@ -235,6 +237,11 @@ pub async fn show(
                 continue;
             }
             Next::Sent(_) => continue,
+            // Who has not read the last picture yet is not shown another: they would all be kept.
+            Next::Deadline if Instant::now() >= look && !place.outbox.is_empty() => {
+                look = Instant::now() + LOOK;
+                continue;
+            }
             Next::Deadline if Instant::now() >= look => {
                 let (now, took) = match picture(live, board, Some(shown.seq)).await {
                     Ok(looked) => looked,
@@ -348,20 +355,23 @@ mod tests {
     #[test]
     fn who_looks_at_the_same_time_shares_a_picture() {
         let (gallery, board, start) = (Gallery::default(), BoardName::classroom("ABC"), Instant::now());
-        assert!(gallery.fresh(&board, None, start).is_none());
+        assert!(gallery.fresh(&board, None, 5, start).is_none());
         let picture = gallery.hang(&board, Picture::new(5, Vec::new()), start);
-        for (known, later, found) in [
-            (None, Duration::ZERO, true),
-            (Some(4), LOOK / 2, true),
-            (Some(5), Duration::ZERO, false),
-            (None, LOOK, false),
+        for (known, last, later, found) in [
+            (None, 6, Duration::ZERO, true),
+            (Some(4), 6, LOOK / 2, true),
+            (Some(5), 6, Duration::ZERO, false),
+            (None, 6, LOOK, false),
+            (None, 5, 100 * LOOK, true),
+            (Some(4), 5, LOOK, true),
         ] {
-            let fresh = gallery.fresh(&board, known, start + later);
-            assert_eq!(fresh.is_some_and(|fresh| Arc::ptr_eq(&fresh, &picture)), found, "{known:?}, {later:?}");
+            let fresh = gallery.fresh(&board, known, last, start + later);
+            let same = fresh.is_some_and(|fresh| Arc::ptr_eq(&fresh, &picture));
+            assert_eq!(same, found, "{known:?} {last} {later:?}");
         }
-        assert!(gallery.fresh(&BoardName::classroom("D"), None, start).is_none());
+        assert!(gallery.fresh(&BoardName::classroom("D"), None, 5, start).is_none());
         drop(picture);
-        assert!(gallery.fresh(&board, None, start).is_none(), "nobody is shown it any more");
+        assert!(gallery.fresh(&board, None, 5, start).is_none(), "nobody is shown it any more");
         let _other = gallery.hang(&BoardName::classroom("D"), Picture::new(1, Vec::new()), start);
         assert_eq!(gallery.pictures().len(), 1);
     }
