@@ -210,3 +210,73 @@ async fn killed_in_the_middle_of_folding_nothing_acknowledged_is_lost() {
         assert!(verified.status.success(), "round {round}: {}", support::said(&verified));
     }
 }
+
+/// An image of some 650 bytes.
+fn picture(letter: &str) -> String {
+    format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><!-- {} --></svg>", letter.repeat(600))
+}
+
+async fn put(server: &Server, file: &str, letter: &str) -> u16 {
+    let headers = [("content-type", "image/svg+xml"), ("authorization", "Bearer 0123456789abcdef")];
+    request(server.port, "PUT", &format!("/api/boards/a/files/{file}"), &headers, &picture(letter)).await.status
+}
+
+/// Waits until all that was recorded on the board `a` is in its base.
+async fn folded(server: &Server) {
+    loop {
+        let timeline = ask(server, "GET", "/api/boards/a/history", &Value::Null).await.json();
+        if timeline["first"] == timeline["last"] {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn images_that_nothing_shows_give_their_place_back() {
+    let data = tempfile::tempdir().unwrap();
+    let room = ["--max-board-file-bytes", "1000"];
+    let server = Server::start(data.path(), &room);
+    ask(&server, "POST", "/api/boards", &json!({ "id": "a" })).await;
+    ask(&server, "POST", "/api/boards/a/import", &drawing(&["r"])).await;
+    assert_eq!(put(&server, "cat", "m").await, 200);
+    assert_eq!(put(&server, "dog", "w").await, 413);
+    let image = json!({
+        "id": "i", "type": "image", "fileId": "cat", "x": 0, "y": 0, "width": 9, "height": 9, "version": 1, "versionNonce": 5,
+    });
+    let shown = json!({ "type": "excalidraw", "version": 2, "elements": [image] });
+    let before = ask(&server, "GET", "/api/boards/a/history", &Value::Null).await.json()["last"].clone();
+    assert_eq!(ask(&server, "POST", "/api/boards/a/import", &shown).await.status, 200);
+    assert_eq!(elements(&server, "/api/boards/a/export.excalidraw").await, 2);
+    let back = ask(&server, "POST", &format!("/api/boards/a/history/{before}/restore"), &Value::Null).await;
+    assert_eq!((back.status, elements(&server, "/api/boards/a/export.excalidraw").await), (200, 1), "{}", back.body);
+    drop(server);
+    // As if it had been sent long ago.
+    let database = rusqlite::Connection::open(data.path().join("whiteboard.db")).unwrap();
+    database.execute("UPDATE board_files SET created = 5", []).unwrap();
+    drop(database);
+
+    let old = [&room[..], &["--history-days", "0.0000001", "--upkeep-every", "0.01"]].concat();
+    let server = Server::start(data.path(), &old);
+    folded(&server).await;
+    let path = "/api/boards/a/files/cat";
+    assert_eq!(ask(&server, "GET", path, &Value::Null).await.status, 200, "its deletion could be undone");
+    // A hundred steps later nothing could bring it back.
+    for n in 0..101 {
+        assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&[&format!("e{n}")])).await.status, 200);
+    }
+    let mut more = 102;
+    while ask(&server, "GET", path, &Value::Null).await.status != 404 {
+        // The upkeep looks at boards in which something has become old.
+        assert!(more < 1000, "the image stays");
+        assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&[&format!("e{more}")])).await.status, 200);
+        more += 1;
+    }
+    assert_eq!(put(&server, "dog", "w").await, 200);
+    // Old for the history, but sent just now: its element may be on the way.
+    for n in 0..20 {
+        assert_eq!(ask(&server, "POST", "/api/boards/a/import", &drawing(&[&format!("f{n}")])).await.status, 200);
+    }
+    folded(&server).await;
+    assert_eq!(ask(&server, "GET", "/api/boards/a/files/dog", &Value::Null).await.status, 200);
+    assert_eq!(put(&server, "cat", "m").await, 413);
+}

@@ -22,8 +22,8 @@ pub enum BoardList {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Boards")]
 pub struct BoardSettings {
-    /// Days for which a board can be shown as it was after each operation, and for which a deleted board can be brought
-    /// back. Named versions stay for ever
+    /// Days for which a board can be shown as it was after each operation, for which a deleted board can be brought back,
+    /// and for which an image that nothing shows is kept (that at least 1 day). Named versions stay for ever
     #[arg(long, env = "HISTORY_DAYS", value_name = "DAYS", default_value = "30", value_parser = days)]
     pub history_days: Duration,
 

@@ -35,7 +35,10 @@ pub(super) struct Cut {
 /// What became of a board.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Folded {
+    /// Operations that were deleted.
     pub operations: u64,
+    /// Whether the board begins later now.
+    pub moved: bool,
 }
 
 /// The boards that have something to fold or to sweep.
@@ -102,17 +105,19 @@ impl Visit for MakeBase<'_> {
 }
 
 impl Store {
-    /// Folds one board. Blocks: call it from a thread of its own. Returns how many operations were deleted.
+    /// Folds one board. Blocks: call it from a thread of its own.
     pub(super) fn fold(&self, board: &Old, cut: Cut) -> Result<Folded, StoreError> {
         let base = self.reader.at_one_moment(|connection| {
             dialects::visit(&board.dialect, MakeBase { connection, board: board.id, cut })
                 .transpose()
                 .map_err(self.reader.named(&board.code))
         })?;
-        if let Some(Some(base)) = base {
+        let base = base.flatten();
+        let moved = base.is_some();
+        if let Some(base) = base {
             self.move_base(board.id, base)?;
         }
-        self.sweep(board.id)
+        Ok(Folded { operations: self.sweep(board.id)?, moved })
     }
 
     fn move_base(&self, board: i64, base: Base) -> Result<(), StoreError> {
@@ -132,14 +137,14 @@ impl Store {
         })
     }
 
-    /// Deletes what lies behind the base, bit by bit.
-    fn sweep(&self, board: i64) -> Result<Folded, StoreError> {
-        let mut folded = Folded::default();
+    /// Deletes what lies behind the base, bit by bit. Returns how many operations that were.
+    fn sweep(&self, board: i64) -> Result<u64, StoreError> {
+        let mut operations = 0;
         loop {
             let deleted = self.writer.transact_blocking(move |connection| sweep_some(connection, board))?;
-            folded.operations += deleted;
+            operations += deleted;
             if deleted < SWEEP {
-                return Ok(folded);
+                return Ok(operations);
             }
             super::maintenance::breathe();
         }

@@ -3,7 +3,7 @@
 //! They live in the database: a backup is one file, and what its elements name is in it. Bytes come from a temporary
 //! file, where they were counted and hashed; the row that makes an image exist is written last.
 
-use super::{BoardName, Reader, Store, StoreError, clock, registry};
+use super::{BoardName, Reader, Store, StoreError, clock, registry, unused};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::fs::File;
@@ -158,8 +158,8 @@ enum Stand {
 }
 
 impl Store {
-    /// Keeps an image under the name that the elements of a board call it by. The same bytes under the same name again
-    /// change nothing. Blocks: it reads the file and waits for the disk after each piece.
+    /// Keeps an image under the name that the elements of a board call it by. Of the same bytes under the same name
+    /// again it is noted only that they were sent now. Blocks: it reads the file and waits for the disk after each piece.
     pub fn keep_file(
         &self,
         uploads: &Uploads,
@@ -217,6 +217,8 @@ impl Store {
             };
             debug_assert!(meta.exists);
             if let Some(kept) = of_board(connection, id, &name)? {
+                // With other bytes, too: whoever sent them goes on with those that are there.
+                unused::renew(connection, id, &name)?;
                 return Ok(if kept.sha256 == sha256 { Ok(Stand::Done(kept)) } else { Err(FileError::Differs(name)) });
             }
             let used: u64 = connection

@@ -265,6 +265,14 @@ impl Visit for Text<'_> {
 }
 
 impl Store {
+    /// [`Reader::past`] for somebody who makes that moment the present: until that is recorded, no image that it shows is
+    /// forgotten. Blocks.
+    pub fn past_to_bring_back<S: Durable>(&self, name: &BoardName, when: When) -> Result<Past<S>, HistoryError> {
+        // First this: what the moment shows is on disk when it is read, and then it stays.
+        self.renew_files(name)?;
+        self.reader.past(name, when)
+    }
+
     /// Gives a moment of a board a name; it is kept for as long as the board. Blocks: it may replay many operations.
     pub fn name_version(
         &self,
@@ -277,6 +285,10 @@ impl Store {
         if !(1..=100).contains(&name.chars().count()) {
             return Err(HistoryError::Name);
         }
+        if matches!(when, When::Version(_)) {
+            // That may be deleted before this one is there.
+            self.renew_files(board)?;
+        }
         let text = Text { reader: &self.reader, name: board, when };
         let (seq, body) = dialects::visit(board.dialect, text).ok_or(HistoryError::Dialect)??;
         let row = board.clone();
@@ -284,6 +296,11 @@ impl Store {
             let Some((board, _)) = registry::find(connection, &row)? else {
                 return Ok(Err(HistoryError::UnknownBoard(row.code.to_string())));
             };
+            // Folded since it was read: what the version shows may be forgotten already.
+            let (first, _) = span(connection, board)?;
+            if seq < first && !matches!(when, When::Version(_)) {
+                return Ok(Err(HistoryError::Folded { asked: seq, first }));
+            }
             let count: u64 = connection
                 .prepare_cached("SELECT count(*) FROM versions WHERE board = ?1")?
                 .query_row([board], |row| row.get(0))?;

@@ -1,7 +1,7 @@
 //! What the store does by itself from time to time, in a thread of low priority: folds old operations, purges what was
-//! deleted long ago, gives free pages back to the disk.
+//! deleted long ago, forgets images that nothing shows, gives free pages back to the disk.
 
-use super::compaction::{self, Cut};
+use super::compaction::{self, Cut, Old};
 use super::files::Uploads;
 use super::{Store, StoreError, clock};
 use rusqlite::Connection;
@@ -19,10 +19,14 @@ const SPARE_PAGES: i64 = 4096;
 /// Pages that one transaction gives back at most.
 const VACUUM_PAGES: i64 = 128;
 
+/// An image that nothing shows is kept at least this long after it was last sent, however short the history is: the
+/// element that is to show it may still be on its way.
+const IMAGES_LEAST: Duration = Duration::from_hours(24);
+
 /// How long things are kept, and how often it is looked after them.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Single operations, and deleted boards.
+    /// Single operations, deleted boards, and images that nothing shows (those for a day at least).
     pub history: Duration,
     /// Between two runs.
     pub every: Duration,
@@ -40,6 +44,7 @@ pub struct Report {
     /// Operations folded into bases.
     pub operations: u64,
     pub boards: u64,
+    /// Images that no board has any more, and uploads that were broken off.
     pub files: u64,
     /// Pages given back to the disk.
     pub pages: u64,
@@ -103,6 +108,8 @@ pub fn run(
     let milliseconds = i64::try_from(retention.history.as_millis()).unwrap_or(i64::MAX);
     let before = clock::now().saturating_sub(milliseconds);
     let cut = Cut { before, slack: milliseconds / 30 };
+    let kept = i64::try_from(retention.history.max(IMAGES_LEAST).as_millis()).unwrap_or(i64::MAX);
+    let unsent = clock::now().saturating_sub(kept);
     let is_stopped = || stopped.try_recv() == Err(mpsc::TryRecvError::Disconnected);
     let mut report = Report::default();
     for board in store.reader.read(|connection| compaction::old(connection, cut))? {
@@ -110,7 +117,12 @@ pub fn run(
             return Ok(report);
         }
         match store.fold(&board, cut) {
-            Ok(folded) => report.operations += folded.operations,
+            Ok(folded) => {
+                report.operations += folded.operations;
+                if folded.moved {
+                    forget_files(store, &board, unsent)?;
+                }
+            }
             Err(StoreError::Stopped) => return Err(StoreError::Stopped),
             Err(error) => tracing::error!(board = board.code, "old operations stay as they are: {error}"),
         }
@@ -127,6 +139,22 @@ pub fn run(
         breathe();
     }
     Ok(report)
+}
+
+/// Only of boards that begin later now: about once a day each, for it reads all of a board.
+fn forget_files(store: &Store, board: &Old, unsent: i64) -> Result<(), StoreError> {
+    match store.forget_files(board.id, unsent) {
+        Ok(0) => Ok(()),
+        Ok(images) => {
+            tracing::info!(board = board.code, images, "the board forgot images that nothing shows any more");
+            Ok(())
+        }
+        Err(StoreError::Stopped) => Err(StoreError::Stopped),
+        Err(error) => {
+            tracing::error!(board = board.code, "images that nothing may show stay: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// Gives some free pages back, if there are many. Files that were made by release 0.1.0 keep theirs: that needs

@@ -20,6 +20,7 @@ pub mod reserve;
 pub mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unused;
 mod values;
 pub mod writer;
 

@@ -131,7 +131,7 @@ pub async fn get(
     let tag = format!("\"{}\"", hex(&kept.sha256));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
-    // The same id never means other bytes.
+    // The same id never means other bytes, for as long as the board has the image.
     let shared = [
         (header::ETAG, tag),
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),

@@ -109,15 +109,16 @@ async fn bring_back(api: Api, name: &BoardName, when: When, headers: &HeaderMap)
     let known = Known::managed(&api, name.clone(), headers).await?;
     known.present()?;
     api.takes_changes()?;
-    let reader = api.store.reader.clone();
     let seq = if name.dialect == BoardName::BOARD {
+        let store = api.store.clone();
         let back = heavy(&api, move || {
-            let past = reader.past::<scene::State>(&known.name, when)?;
+            let past = store.past_to_bring_back::<scene::State>(&known.name, when)?;
             Ok(RestoreTo::of(past.seq, &past.state))
         })
         .await?;
         api.rooms.change(name.clone(), vec![What::RestoreTo(back)]).await?
     } else {
+        let reader = api.store.reader.clone();
         let past = heavy(&api, move || past(&reader, &known.name, when)).await?;
         api.rooms.replace(name.clone(), past).await?;
         let (reader, name) = (api.store.reader.clone(), name.clone());

@@ -14,14 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The board after operation `seq`; an error is told to the client.
 pub async fn moment(live: &Live, board: &BoardName, seq: u64) -> Result<RestoreTo, (Code, String)> {
-    let (reader, name) = (live.store.reader.clone(), board.clone());
+    let (store, name) = (live.store.clone(), board.clone());
     let Ok(Ok(place)) = timeout(PATIENCE, live.heavy.clone().acquire_owned()).await else {
         let sentence = "The server is busy with the past of other boards. Try again in a minute.";
         return Err((Code::TooMany, sentence.to_owned()));
     };
     // Held by the thread: who goes away does not make room for one more.
     let read = tokio::task::spawn_blocking(move || {
-        let past = reader.past::<State>(&name, When::Seq(seq));
+        let past = store.past_to_bring_back::<State>(&name, When::Seq(seq));
         drop(place);
         past
     })

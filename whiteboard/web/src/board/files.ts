@@ -8,6 +8,8 @@ type State = 'sending' | 'there' | 'refused';
 
 /** Milliseconds until a transfer is tried again. */
 const AGAIN = 3000;
+/** Milliseconds for which an image that was sent is surely there, whether or not something shows it (PROTOCOL.md, F1). */
+const SURE = 12 * 3600_000;
 /** Milliseconds from a change of an image that waits until it is kept on the device. */
 const KEEP = 300;
 
@@ -26,6 +28,8 @@ export interface Surroundings {
 
 export class Files {
   private readonly states = new Map<string, State>();
+  /** When images were sent from here, in milliseconds since 1970. */
+  private readonly sent = new Map<string, number>();
   private readonly fetching = new Set<string>();
   /** Elements that the server cannot have yet, by id. */
   private readonly pending = new Map<string, Element>();
@@ -48,7 +52,21 @@ export class Files {
   /** Whether an element may be sent: it names no file, or the server has it. */
   ready(element: Element): boolean {
     if (element.type !== 'image' || element.isDeleted || typeof element.fileId !== 'string') return element.type !== 'image' || element.isDeleted;
-    return this.states.get(element.fileId) === 'there';
+    return this.states.get(element.fileId) === 'there' && !(this.api.getFiles()[element.fileId] && this.doubtful(element, element.fileId));
+  }
+
+  /**
+   * Whether the server may have forgotten an image that it had: one that nothing on the board shows, and that was not sent lately.
+   * So it is with what somebody copied, and pastes long after it was deleted.
+   */
+  private doubtful(element: Element, fileId: string): boolean {
+    const shows = ({ id }: Element) => {
+      const known = this.around.known(id);
+      return known !== undefined && !known.isDeleted && known.fileId === fileId;
+    };
+    if (this.states.get(fileId) !== 'there' || shows(element)) return false;
+    if (Date.now() - (this.sent.get(fileId) ?? -Infinity) < SURE) return false;
+    return !this.api.getSceneElementsIncludingDeleted().some((other) => shows(other as unknown as Element));
   }
 
   /** Whether the server will not take an element's file. */
@@ -64,7 +82,7 @@ export class Files {
       const file = files[fileId as keyof BinaryFiles];
       const begins = file !== undefined && !element.isDeleted && this.states.get(fileId) !== 'there' && !this.around.known(element.id);
       if (begins || this.pending.has(element.id)) this.follow(element, fileId);
-      if (!file || element.isDeleted || this.states.has(fileId)) continue;
+      if (!file || element.isDeleted || (this.states.has(fileId) && !this.doubtful(element, fileId))) continue;
       void this.around.kept?.keepFile(file).catch(() => {});
       void this.send(file);
     }
@@ -112,6 +130,7 @@ export class Files {
   private async send(file: BinaryFileData): Promise<void> {
     this.states.set(file.id, 'sending');
     this.around.waits(this.waiting);
+    const begun = Date.now();
     try {
       const answer = await fetch(this.url(file.id), {
         method: 'PUT',
@@ -119,7 +138,10 @@ export class Files {
         body: bytes(file.dataURL),
       });
       // 409: somebody's browser made other bytes of the same picture. It is there.
-      if (answer.ok || answer.status === 409) return this.finish(file.id, 'there', null);
+      if (answer.ok || answer.status === 409) {
+        this.sent.set(file.id, begun);
+        return this.finish(file.id, 'there', null);
+      }
       if (answer.status < 500 && answer.status !== 429 && answer.status !== 408) {
         const body = (await answer.json().catch(() => null)) as { error?: string } | null;
         return this.finish(file.id, 'refused', body?.error ?? `${answer.status}`);

@@ -1,5 +1,5 @@
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 vi.mock('@excalidraw/excalidraw', () => ({ CaptureUpdateAction: { NEVER: 'NEVER' } }));
 
@@ -18,6 +18,7 @@ class FakeCanvas {
   files: Record<string, unknown> = {};
   updateScene = ({ elements }: { elements: Element[] }) => { this.elements = elements; };
   getSceneElementsIncludingDeleted = () => this.elements;
+  getFiles = () => this.files;
   addFiles = (files: { id: string }[]) => { for (const one of files) this.files[one.id] = one; };
 }
 
@@ -108,5 +109,57 @@ describe('images that wait', () => {
     expect(await KeptImages.open('board', undefined)).toBeNull();
     const broken = { open: () => { throw new Error('forbidden'); } } as unknown as IDBFactory;
     expect(await KeptImages.open('board', broken)).toBeNull();
+  });
+});
+
+describe('images that the server may have forgotten', () => {
+  let sent: string[];
+  const pasted = image('new', 'x');
+
+  /** A tab that fetched the image `x` for the element `a` some time ago. */
+  async function fetched() {
+    sent = [];
+    server = (url: string) => {
+      sent.push(url);
+      return Promise.resolve({ ok: true, status: 200, json: () => Promise.resolve({}), blob: () => Promise.resolve(new Blob()) });
+    };
+    vi.stubGlobal('FileReader', class { result = 'data:,'; onload = () => {}; readAsDataURL() { this.onload(); } });
+    const made = await tab();
+    known.add('a');
+    made.api.elements = [image('a', 'x'), pasted];
+    made.files.want([image('a', 'x')]);
+    await vi.waitFor(() => expect(Object.keys(made.api.files)).toEqual(['x']));
+    sent = [];
+    return made;
+  }
+
+  afterEach(() => vi.useRealTimers());
+
+  it('are not sent while something on the board shows them', async () => {
+    const { files, api } = await fetched();
+    files.offer(api.elements, api.files as never);
+    expect([files.ready(pasted), sent]).toEqual([true, []]);
+  });
+
+  it('are sent again before an element that shows them anew, once', async () => {
+    const { files, api, waiting } = await fetched();
+    known.delete('a');
+    expect(files.ready(pasted)).toBe(false);
+    files.offer(api.elements, api.files as never);
+    expect([files.ready(pasted), waiting(), sent.length]).toEqual([false, 1, 1]);
+    await vi.waitFor(() => expect(files.ready(pasted)).toBe(true));
+    files.offer(api.elements, api.files as never);
+    expect(sent).toHaveLength(1);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 13 * 3600_000 });
+    expect(files.ready(pasted)).toBe(false);
+    files.offer(api.elements, api.files as never);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('leave elements alone whose image is not here', async () => {
+    const { files, api } = await fetched();
+    known.delete('a');
+    api.files = {};
+    expect(files.ready(pasted)).toBe(true);
   });
 });
