@@ -2,7 +2,7 @@
 //!
 //! The form is the one of Excalidraw (after David Greenspan's "Implementing Fractional Indexing"): a head letter says
 //! how many digits the whole part has (`a` one, `b` two, …; `Z` one, `Y` two, … below zero), digits after it are the
-//! fraction. Here keys are only ever made above others, so no new key has a fraction.
+//! fraction. Here keys are only ever made above others, so a new key has a fraction only above the largest whole number.
 
 /// The digits, in the order of ASCII.
 pub(super) const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -14,6 +14,14 @@ fn whole_length(head: u8) -> Option<usize> {
         b'A'..=b'Z' => Some(usize::from(b'Z' - head) + 2),
         _ => None,
     }
+}
+
+/// Characters of the whole parts with the most digits.
+const LARGEST: usize = 27;
+
+/// Whether a key has the largest whole part.
+fn is_largest(key: &[u8]) -> bool {
+    key.get(..LARGEST).is_some_and(|whole| whole.iter().all(|&digit| digit == b'z'))
 }
 
 /// Whether a text is an order key: its whole part is complete, its fraction does not end in a zero.
@@ -30,31 +38,42 @@ pub fn is_valid(key: &str) -> bool {
 /// Keys one after the other, each above the last.
 #[derive(Debug)]
 pub struct Above {
-    /// The whole part last given out, or that of the key to start above.
-    whole: Option<Vec<u8>>,
+    /// The key last given out, or the whole part of the one to start above; all of it if it has the largest whole part.
+    last: Option<Vec<u8>>,
 }
 
 impl Above {
     /// Keys above `key`, or from the first one on (`a0`) if there is none or if it is not a key.
     pub fn new(key: Option<&str>) -> Self {
-        let whole = key.filter(|key| is_valid(key)).and_then(|key| {
-            let length = whole_length(*key.as_bytes().first()?)?;
-            key.as_bytes().get(..length).map(<[u8]>::to_vec)
+        let last = key.filter(|key| is_valid(key)).and_then(|key| {
+            let whole = key.as_bytes().get(..whole_length(*key.as_bytes().first()?)?)?;
+            // Above another whole part there is a greater one; above this one only a greater fraction.
+            Some(if is_largest(whole) { key.as_bytes() } else { whole }.to_vec())
         });
-        Self { whole }
+        Self { last }
     }
 
     /// The next key.
     pub fn next_key(&mut self) -> String {
-        let next = self.whole.take().map_or_else(|| b"a0".to_vec(), increment);
+        let next = self.last.take().map_or_else(|| b"a0".to_vec(), increment);
         let key = String::from_utf8_lossy(&next).into_owned();
-        self.whole = Some(next);
+        self.last = Some(next);
         key
     }
 }
 
-/// The whole number after this one. The largest of all (27 `z`) has none: a digit is put behind it, which sorts above.
+/// The whole number after this one. The largest of all (27 `z`) has none: a digit is put behind it, which sorts above; from
+/// there on the fraction grows.
 fn increment(mut whole: Vec<u8>) -> Vec<u8> {
+    if is_largest(&whole) {
+        let after = |last: u8| DIGITS.iter().skip_while(|&&digit| digit != last).nth(1);
+        match whole.get(LARGEST..).and_then(<[u8]>::last).and_then(|&last| after(last)) {
+            Some(&digit) => _ = whole.splice(whole.len() - 1.., [digit]),
+            // Behind a `z`, too.
+            None => whole.push(b'V'),
+        }
+        return whole;
+    }
     for place in (1..whole.len()).rev() {
         match DIGITS.iter().position(|&digit| digit == whole[place]) {
             Some(61) | None => whole[place] = b'0',
@@ -67,11 +86,6 @@ fn increment(mut whole: Vec<u8>) -> Vec<u8> {
     // Every digit was the last: the head moves on, and with it the number of digits.
     match whole[0] {
         b'Z' => b"a0".to_vec(),
-        b'z' => {
-            whole[1..].fill(b'z');
-            whole.push(b'V');
-            whole
-        }
         head => {
             whole[0] = head + 1;
             if head >= b'a' {
@@ -144,14 +158,21 @@ mod tests {
         let largest = format!("z{}", "z".repeat(26));
         let next = Above::new(Some(&largest)).next_key();
         assert!(next > largest && is_valid(&next), "{next}");
+        for fraction in ["V", "b1h", "bz", "z", "zzz", &format!("{}b1h", "z".repeat(34))] {
+            let mut last = format!("{largest}{fraction}");
+            let mut above = Above::new(Some(&last));
+            for _ in 0..200 {
+                let next = above.next_key();
+                assert!(next > last && is_valid(&next), "{next} above {last}");
+                last = next;
+            }
+        }
     }
 
     proptest! {
         #[test]
-        fn each_key_is_above_any_it_started_from(key in "[A-Za-z][0-9A-Za-z]{1,30}") {
+        fn each_key_is_above_any_it_started_from(key in "([A-Za-z][0-9A-Za-z]{1,30}|z{27}[0-9A-Za-z]{0,9}[1-9A-Za-z]?)") {
             prop_assume!(is_valid(&key));
-            // Once past the largest whole number keys only grow by one step; nothing real comes near.
-            prop_assume!(!key.starts_with('z'));
             let mut keys = Above::new(Some(&key));
             let (first, second) = (keys.next_key(), keys.next_key());
             prop_assert!(key < first && first < second, "{} {} {}", key, first, second);
