@@ -164,6 +164,26 @@ fn what_is_no_drawing_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn a_file_says_what_kind_of_image_it_is_or_its_address_does() {
+    for (said, url, expected) in [
+        ("image/jpeg", "data:image/png;base64,AAAA", Some("image/jpeg")),
+        ("image/svg+xml", "data:,x", Some("image/svg+xml")),
+        ("text/plain", "data:image/png;base64,AAAA", Some("image/png")),
+        // Written into an address again, that comma would end its head.
+        ("image/png,", "data:image/png;base64,AAAA", Some("image/png")),
+        ("image/", "data:image/x y;base64,AAAA", None),
+        ("image/png;x=1", "data:;base64,AAAA", None),
+    ] {
+        let files = format!(r#"{{"f":{{"mimeType":"{said}","dataURL":"{url}"}}}}"#);
+        let read = scene(&format!(r#"{{"type":"excalidraw","elements":[],"files":{files}}}"#));
+        match expected {
+            Some(expected) => assert_eq!(read.unwrap().files[0].mime, expected, "{said} {url}"),
+            None => assert!(read.unwrap_err().to_string().contains("is not an image"), "{said} {url}"),
+        }
+    }
+}
+
+#[test]
 fn a_drawing_written_is_the_drawing_read() {
     let elements = [r#"{"id":"a","type":"line","x":1.50}"#, r#"{"id":"b","type":"image","fileId":"f"}"#];
     let drawing = Outgoing {
