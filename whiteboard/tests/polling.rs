@@ -11,7 +11,7 @@ use support::http::{Answer, request};
 use support::socket::Client;
 use support::{Server, data};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -54,6 +54,19 @@ impl Polling {
 
     async fn poll(&self) -> Answer {
         request(self.port, "GET", &self.path(), &[], "").await
+    }
+
+    /// So many polls, one after the other on a connection, of whose answers hardly more than the beginning is read.
+    async fn poll_without_reading(&self, polls: usize) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut unread = socket.connect(([127, 0, 0, 1], self.port).into()).await.unwrap();
+        let ask = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", self.path());
+        unread.write_all(ask.repeat(polls).as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        unread.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        unread
     }
 
     async fn packets(&self) -> Vec<String> {
@@ -214,25 +227,31 @@ async fn a_polling_client_is_pinged_and_a_silent_one_is_gone() {
 }
 
 #[tokio::test]
-async fn who_reads_no_answer_gets_no_other_one() {
+async fn a_crowd_that_reads_no_answer_shares_what_waits_for_all_of_it() {
+    const SESSIONS: usize = 40;
+    const IMAGES: usize = 6;
     let (_directory, data) = data();
-    let server = Server::start(&data, &["--ping-interval", "60", "--ping-timeout", "1"]);
-    let polling = Polling::join(server.port, "physics").await;
+    let server = Server::start(&data, &["--ping-interval", "300", "--ping-timeout", "300"]);
+    let mut crowd = Vec::new();
+    for _ in 0..SESSIONS {
+        crowd.push(Polling::join(server.port, "physics").await);
+    }
+    let reader = Polling::join(server.port, "physics").await;
     let (mut drawer, _) = Client::join(server.port, "physics").await;
-    // Images do not replace each other: more than one answer holds.
+    let before = server.resident();
     let image = format!("{{\"background_image\":\"{}\"}}", "x".repeat(900_000));
-    for _ in 0..8 {
+    for _ in 0..IMAGES {
         drawer.call("update_background", &image).await;
     }
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut unread = socket.connect(([127, 0, 0, 1], server.port).into()).await.unwrap();
-    let ask = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", polling.path());
-    unread.write_all(ask.as_bytes()).await.unwrap();
-    let mut head = [0; 12];
-    unread.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 200");
-    let answer = polling.poll().await;
-    assert_eq!((answer.status, &answer.json()["code"]), (400, &Value::from(1)), "the session has ended");
+    let mut unread = Vec::new();
+    for polling in &crowd {
+        unread.push(polling.poll_without_reading(IMAGES).await);
+    }
+    let grown = server.resident().saturating_sub(before);
+    // With a copy of four megabytes each it would be 160 MB.
+    assert!(grown < 64 << 20, "{SESSIONS} unread answers made the server grow by {grown} bytes");
+    for _ in 0..IMAGES {
+        assert_eq!(reader.packets().await, [format!("42[\"background_update\",{image}]")]);
+    }
     drop(unread);
 }

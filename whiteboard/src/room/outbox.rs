@@ -328,9 +328,18 @@ impl Outbox {
 
     /// Takes single frames, oldest first: at most `frames`, and no more once `bytes` are reached.
     pub fn take_frames(&self, frames: usize, bytes: usize) -> Vec<Frame> {
+        self.take_small_or_one(frames, bytes, usize::MAX)
+    }
+
+    /// [`Self::take_frames`], but what has more than `alone` bytes comes alone.
+    pub fn take_small_or_one(&self, frames: usize, bytes: usize, alone: usize) -> Vec<Frame> {
         let mut queue = self.queue();
         let (mut taken, mut size) = (Vec::new(), 0);
         while taken.len() < frames && size < bytes {
+            let large = queue.waiting.front().is_some_and(|next| next.bytes() > alone);
+            if large && !taken.is_empty() || taken.last().is_some_and(|frame: &Frame| frame.len() > alone) {
+                break;
+            }
             match queue.pop() {
                 Some(Waiting::Frame { frame, .. }) => {
                     size += frame.len();

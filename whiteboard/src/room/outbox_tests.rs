@@ -47,6 +47,19 @@ fn a_quick_reader_gets_everything_in_order() {
 }
 
 #[test]
+fn what_is_large_comes_alone() {
+    let outbox = Outbox::new(Arc::default());
+    for bytes in [1, 2, 100, 100, 3, 101, 4] {
+        outbox.push(Frame::plain("x".repeat(bytes)));
+    }
+    // A header has two bytes.
+    for expected in [&[1, 2][..], &[100], &[100], &[3], &[101], &[4], &[]] {
+        let lengths: Vec<usize> = outbox.take_small_or_one(16, 1000, 101).iter().map(|f| f.text().len()).collect();
+        assert_eq!(lengths, expected);
+    }
+}
+
+#[test]
 fn a_slow_reader_gets_the_newest_board_and_everything_else() {
     let outbox = outbox();
     for version in 0..1000 {

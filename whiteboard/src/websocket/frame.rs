@@ -172,6 +172,12 @@ impl Frame {
         std::str::from_utf8(self.payload()).unwrap_or_default()
     }
 
+    /// The bytes of [`Self::text`], shared with whoever else has the frame.
+    pub fn into_text(self) -> Bytes {
+        let start = if self.text().is_empty() { self.wire.len() } else { usize::from(self.payload) };
+        self.wire.slice(start..)
+    }
+
     /// Bytes on the wire.
     pub fn len(&self) -> usize {
         self.wire.len()
@@ -217,6 +223,8 @@ mod tests {
             assert_eq!(&frame.wire()[..header.len()], header);
             assert_eq!((frame.text(), frame.len()), (&*text, header.len() + length));
             assert_eq!(Frame::of_wire(frame.clone().into_wire()), frame);
+            let shared = frame.clone().into_text();
+            assert_eq!((&shared[..], shared.as_ptr()), (text.as_bytes(), frame.text().as_ptr()), "no copy");
             assert_eq!(Frame::build(0, |message| message.push_str(&text)), frame, "the size is only a hint");
         }
     }
@@ -228,6 +236,6 @@ mod tests {
         let close = Frame::close(1002, &reason);
         assert_eq!(close.payload().len(), 2 + 122);
         assert_eq!(std::str::from_utf8(&close.payload()[2..]), Ok(&*"é".repeat(61)));
-        assert_eq!(close.text(), "", "no text message");
+        assert_eq!((close.text(), close.clone().into_text().len()), ("", 0), "no text message");
     }
 }

@@ -8,7 +8,7 @@ use crate::limits::connections::Admission;
 use crate::metrics::{Closed, Counted, Transport};
 use crate::room::Frame;
 use crate::store::BoardName;
-use crate::websocket::{Outgoing, counted};
+use crate::websocket::{Outgoing, allowed, counted, live};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +18,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes after which an answer to a poll takes no further packet.
 const POLL_BYTES: usize = 4 << 20;
+
+/// A packet of more bytes is an answer of its own, which is shared with all who get that packet. Of smaller ones each
+/// client has a copy.
+const ALONE: usize = 64 << 10;
 
 /// A posted message may have been made so long before the client saw what its next poll confirms.
 const RECEIPT_GRACE: Duration = Duration::from_secs(1);
@@ -96,6 +100,7 @@ impl Drop for Poll<'_> {
 #[derive(Debug)]
 pub struct Answer {
     text: Bytes,
+    /// No other answer of the session is made meanwhile.
     _turn: OwnedSemaphorePermit,
 }
 
@@ -122,29 +127,31 @@ pub async fn poll(session: &Session, registry: &Registry) -> Result<Answer, Refu
         return Err(Refused::Gone);
     };
     let text = wait(session, registry).await?;
-    Ok(Answer { text: counted(text.into_bytes()), _turn: turn })
+    Ok(Answer { text, _turn: turn })
 }
 
 /// Waits for packets; only one at a time does.
-async fn wait(session: &Session, registry: &Registry) -> Result<String, Refused> {
+async fn wait(session: &Session, registry: &Registry) -> Result<Bytes, Refused> {
     let confirmed = session.polled_version.lock().ok().and_then(|mut version| version.take());
     if let Some(version) = confirmed {
         session.socket.lock().await.seen(version, RECEIPT_GRACE).await;
     }
     loop {
         let changed = session.stage_changed.notified();
-        let frames = session.outbox.take_frames(PACKETS_A_POLL, POLL_BYTES);
+        // While much waits for everybody, nobody gets more memory than for the next packet.
+        let packets = if live() > allowed() { 1 } else { PACKETS_A_POLL };
+        let frames = session.outbox.take_small_or_one(packets, POLL_BYTES, ALONE);
         if !frames.is_empty() {
-            return Ok(answer(session, &frames));
+            return Ok(answer(session, frames));
         }
         if session.outbox.closed().is_some() {
             registry.end(session, None).await;
-            return Ok(NOOP.to_owned());
+            return Ok(Bytes::from_static(NOOP.as_bytes()));
         }
         match session.stage() {
             Stage::Polling => {}
             // The client waits for this poll to end before its WebSocket takes over.
-            Stage::Probing | Stage::Websocket => return Ok(NOOP.to_owned()),
+            Stage::Probing | Stage::Websocket => return Ok(Bytes::from_static(NOOP.as_bytes())),
             Stage::Ended => return Err(Refused::Gone),
         }
         tokio::select! {
@@ -154,12 +161,23 @@ async fn wait(session: &Session, registry: &Registry) -> Result<String, Refused>
     }
 }
 
-fn answer(session: &Session, frames: &[Frame]) -> String {
+fn answer(session: &Session, mut frames: Vec<Frame>) -> Bytes {
     if let (Some(newest), Ok(mut version)) =
         (frames.iter().rev().find_map(|frame| frame.version), session.polled_version.lock())
     {
         *version = Some(newest);
     }
+    match frames.pop() {
+        Some(only) if frames.is_empty() => only.into_text(),
+        last => {
+            frames.extend(last);
+            joined(&frames)
+        }
+    }
+}
+
+/// The texts of some frames, in one.
+fn joined(frames: &[Frame]) -> Bytes {
     let mut text = String::with_capacity(frames.iter().map(|frame| frame.len() + 1).sum());
     for (index, frame) in frames.iter().enumerate() {
         if index > 0 {
@@ -167,7 +185,7 @@ fn answer(session: &Session, frames: &[Frame]) -> String {
         }
         text.push_str(frame.text());
     }
-    text
+    counted(text.into_bytes())
 }
 
 /// Takes what a client posted: any number of packets, in order.
@@ -191,3 +209,7 @@ pub async fn post(session: &Session, registry: &Registry, body: &str) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "polling_tests.rs"]
+mod tests;
