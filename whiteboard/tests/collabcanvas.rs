@@ -490,6 +490,8 @@ async fn roles_are_checked() {
     ]);
     assert_eq!(list["data"]["collaborators"], expected);
     assert_eq!(give(&ann, "bob", json!(null)).await, 200);
+    // Until this has left, bob is here twice, and a page that comes is told of its leaving.
+    assert_eq!(viewer.end().await, End::Broke);
     let (mut editor, _) = Page::join(port, "plan", &bob).await;
     editor.send(&update("a", &json!({ "x": 9 }))).await;
     assert!(editor.rest().await.is_empty());
