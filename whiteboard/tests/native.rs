@@ -174,6 +174,18 @@ async fn p7_boards_of_other_dialects_can_be_looked_at() {
     teacher.update(&json!([stroke(1), stroke(2)]).to_string()).await;
     let new = looker.event("change").await;
     assert_eq!(new["elements"].as_array().unwrap().len(), 1, "what is new comes alone");
+    teacher.call("update_background", r#"{"background_image":"data:image/gif;base64,R0lGODlhBQAGAA=="}"#).await;
+    let snapshot = looker.event("snapshot").await;
+    let kinds: Vec<&Value> = snapshot["elements"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    assert_eq!(kinds, ["image", "freedraw", "freedraw"]);
+    let file = snapshot["elements"][0]["fileId"].as_str().unwrap();
+    let image = get(server.port, &format!("/api/boards/lesson%201/files/{file}?kind=classroom")).await;
+    assert_eq!((image.status, image.header("content-type")), (200, "image/gif"));
+    assert!(image.body.starts_with("GIF89a"));
+    teacher.update(&json!([stroke(1), stroke(2), stroke(3)]).to_string()).await;
+    assert_eq!(looker.event("change").await["elements"].as_array().unwrap().len(), 1, "the image does not come again");
+    teacher.call("clear_background", "{}").await;
+    assert_eq!(looker.event("snapshot").await["elements"].as_array().unwrap().len(), 3);
     teacher.call("clear_paths", "{}").await;
     assert_eq!(looker.event("snapshot").await["elements"], json!([]));
     let refusal = looker.refused(change(1, &[element("a", 1, 1)])).await;

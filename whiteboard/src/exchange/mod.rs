@@ -8,6 +8,7 @@
 
 pub mod base64;
 mod complete;
+mod data_url;
 mod fields;
 pub mod index;
 mod library;
@@ -15,6 +16,7 @@ mod limits;
 mod scene;
 mod seeds;
 
+pub use data_url::{DataUrl, NoBytes};
 pub use library::{Item, Library, read_library};
 pub use limits::Limits;
 pub use scene::{File, Outgoing, OutgoingFile, Scene, read_scene, write_scene};

@@ -1,5 +1,6 @@
 //! `.excalidraw` files: a whole drawing with its look and its images.
 
+use super::data_url::{DataUrl, NoBytes};
 use super::fields::{Fields, list, quoted};
 use super::{Element, ExchangeError, Reading, SOURCE, base64, complete::Completion};
 use std::io::{self, Write};
@@ -96,21 +97,13 @@ fn file(id: &str, text: &str, limit: usize) -> Result<File, ExchangeError> {
     let refused = |reason: &str| ExchangeError::File { id: id.chars().take(64).collect(), reason: reason.to_owned() };
     let fields = Fields::parse(text).map_err(|_| refused("is not an object"))?;
     let url = fields.text("dataURL").ok_or_else(|| refused("has no dataURL"))?;
-    let (head, body) = url
-        .strip_prefix("data:")
-        .and_then(|rest| rest.split_once(','))
-        .ok_or_else(|| refused("is not written as a data: URL"))?;
-    if body.len() / 4 * 3 > limit + 3 {
-        return Err(refused(&format!("is larger than {limit} bytes")));
-    }
-    let (mime, encoded) = head.strip_suffix(";base64").map_or((head, false), |mime| (mime, true));
-    let bytes = if encoded { base64::decode(body) } else { percent_decoded(body) };
-    let bytes = bytes.ok_or_else(|| refused("is not readable as base64"))?;
-    if bytes.len() > limit {
-        return Err(refused(&format!("is larger than {limit} bytes")));
-    }
+    let url = DataUrl::parse(&url).ok_or_else(|| refused("is not written as a data: URL"))?;
+    let bytes = url.bytes(limit).map_err(|why| match why {
+        NoBytes::TooLong => refused(&format!("is larger than {limit} bytes")),
+        NoBytes::Unreadable => refused("is not readable as base64"),
+    })?;
     let said = fields.text("mimeType").filter(|mime| is_image(mime));
-    let mime = said.unwrap_or_else(|| mime.split(';').next().unwrap_or_default().to_owned());
+    let mime = said.unwrap_or_else(|| url.mime.split(';').next().unwrap_or_default().to_owned());
     if !is_image(&mime) {
         return Err(refused("is not an image"));
     }
@@ -123,21 +116,6 @@ fn file(id: &str, text: &str, limit: usize) -> Result<File, ExchangeError> {
 fn is_image(mime: &str) -> bool {
     let named = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
     mime.len() <= 64 && mime.strip_prefix("image/").is_some_and(|kind| !kind.is_empty() && kind.bytes().all(named))
-}
-
-/// What a `data:` URL without base64 holds.
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let pair = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&pair).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    Some(bytes)
 }
 
 /// An image to be written.

@@ -23,20 +23,38 @@ const COSTLY: [&str; 7] = ["use", "pattern", "filter", "mask", "marker", "image"
 /// What makes a layer of an element, as an attribute or in a style.
 const LAYERED: [&str; 4] = ["opacity", "clip-path", "mix-blend-mode", "isolation"];
 
-/// Whether an SVG image may be painted.
-pub fn is_harmless(image: &[u8]) -> bool {
-    let Some(text) =
-        Some(image).filter(|image| image.len() <= MOST_BYTES).and_then(|image| std::str::from_utf8(image).ok())
-    else {
-        return false;
-    };
+/// An SVG image within the limits, as a tree.
+fn read(text: &str) -> Option<Document<'_>> {
     // Elements, and white space between them. Entities are for texts that grow.
     let nodes_limit = u32::try_from(3 * MOST_ELEMENTS).unwrap_or(u32::MAX);
     let options = ParsingOptions { allow_dtd: true, nodes_limit, ..ParsingOptions::default() };
-    let document = match Document::parse_with_options(text, options) {
-        Ok(document) if !text.contains("<!ENTITY") => document,
-        _ => return false,
+    if text.len() > MOST_BYTES || text.contains("<!ENTITY") {
+        return None;
+    }
+    Document::parse_with_options(text, options).ok()
+}
+
+/// Width and height of an SVG image, as it says them or by its `viewBox`; `None` if it says neither in plain numbers.
+pub fn size(image: &[u8]) -> Option<(f64, f64)> {
+    let document = read(std::str::from_utf8(image).ok()?)?;
+    let root = document.root_element();
+    let length = |name| {
+        let text: &str = root.attribute(name)?.trim();
+        text.strip_suffix("px").unwrap_or(text).parse::<f64>().ok()
     };
+    let said = || Some((length("width")?, length("height")?));
+    let boxed = || {
+        let text = root.attribute("viewBox")?.replace(',', " ");
+        let numbers: Vec<f64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+        if let [_, _, width, height] = numbers[..] { Some((width, height)) } else { None }
+    };
+    let sound = |(width, height): &(f64, f64)| [width, height].into_iter().all(|side| (1e-3..=1e9).contains(side));
+    said().or_else(boxed).filter(sound)
+}
+
+/// Whether an SVG image may be painted.
+pub fn is_harmless(image: &[u8]) -> bool {
+    let Some(document) = std::str::from_utf8(image).ok().and_then(read) else { return false };
     // By their names without prefixes: `<a:use>` is the same as `<use>`.
     let named = |name: &'static str| {
         document.root_element().descendants().filter(move |node| node.is_element() && node.tag_name().name() == name)

@@ -1,5 +1,7 @@
 //! Images of drawings: how large they are, judged by their first bytes, before anybody decodes them.
 
+use super::harmless;
+
 /// An image of a drawing, by its file id.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'f> {
@@ -36,6 +38,15 @@ impl Image<'_> {
             let start = start.trim_start_matches('\u{feff}').trim_start();
             (start.starts_with("<svg") || (start.starts_with('<') && start.contains("<svg"))).then_some(Format::Svg)
         }
+    }
+
+    /// Width and height as the image says them, of which only the ratio counts for an SVG; `None` if it does not say them.
+    pub fn size(&self) -> Option<(f64, f64)> {
+        if self.format()? == Format::Svg {
+            return harmless::size(self.bytes);
+        }
+        let (width, height) = self.pixels()?;
+        (width > 0 && height > 0).then_some((f64::from(width), f64::from(height)))
     }
 
     /// Width and height of an image made of pixels; `None` if its first bytes do not say it.
@@ -129,5 +140,30 @@ mod tests {
         assert_eq!(of(b"<?xml version=\"1.0\"?>\n<svg>").0, Some(Format::Svg));
         assert_eq!(of(b" <svg/>").0, Some(Format::Svg));
         assert_eq!(of(b"<!doctype html>").0, None);
+    }
+
+    #[test]
+    fn images_of_lines_say_their_size_too() {
+        let svg = |attributes: &str| {
+            let text = format!("<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' {attributes}><g/></svg>");
+            Image { mime: "", bytes: text.as_bytes() }.size()
+        };
+        for (attributes, expected) in [
+            ("width='40' height='30'", Some((40.0, 30.0))),
+            ("width='40px' height=' 30.5px '", Some((40.0, 30.5))),
+            ("width='100%' height='100%' viewBox='0 0 16 9'", Some((16.0, 9.0))),
+            ("width='40' viewBox='-1,-2, 16  9'", Some((16.0, 9.0))),
+            ("width='0' height='30'", None),
+            ("width='1e999' height='30'", None),
+            ("width='-3' height='30'", None),
+            ("width='3cm' height='4cm'", None),
+            ("viewBox='0 0 16'", None),
+            ("", None),
+        ] {
+            assert_eq!(svg(attributes), expected, "{attributes}");
+        }
+        assert_eq!(Image { mime: "", bytes: b"<svg" }.size(), None);
+        assert_eq!(Image { mime: "", bytes: b"GIF89a\x05\0\x06\0" }.size(), Some((5.0, 6.0)));
+        assert_eq!(Image { mime: "", bytes: b"GIF89a\x05\0\0\0" }.size(), None);
     }
 }

@@ -3,6 +3,10 @@
 //! An element's id, seed and nonce come from what it was made of, so the same stroke or object is the same element
 //! each time, whoever else is on the board.
 
+mod background;
+
+pub use background::Background;
+
 use super::element::Element;
 use super::object::{Object, write_string};
 use crate::exchange::index::Above;
@@ -14,7 +18,8 @@ use std::fmt::Write;
 /// How much thicker Excalidraw draws a freehand stroke than its `strokeWidth` says.
 const STROKE_FACTOR: f64 = 4.25;
 
-/// The canvas under a classroom's strokes; an eraser's stroke is drawn in this colour.
+/// The canvas under a classroom's strokes; an eraser's stroke is drawn in this colour, for elements cannot take away what lies
+/// beneath them. Over a background image it therefore shows, where the classroom shows the image again.
 const PAPER: &str = "#ffffff";
 
 /// The width of a letter in terms of its height, about: clients measure the text anew when somebody edits it.
@@ -22,6 +27,9 @@ const LETTER: f64 = 0.6;
 
 /// Excalidraw's line height of its plain font.
 const LINE_HEIGHT: f64 = 1.25;
+
+/// The order key right below the first one that strokes get: theirs stay as they are when an image comes beneath.
+const BENEATH: &str = "Zz";
 
 /// A classroom's stroke, as far as it can be drawn.
 #[derive(Deserialize)]
@@ -64,14 +72,26 @@ struct Maker {
     seen: HashMap<String, usize>,
     index: Above,
     made: Vec<Element>,
+    /// How far to the right and down strokes go.
+    reach: (f64, f64),
 }
 
 /// The strokes of a classroom's board, JSON texts in order. What is no stroke is left out.
 pub fn from_strokes<'a>(strokes: impl IntoIterator<Item = &'a str>) -> Vec<Element> {
+    from_classroom(strokes, None)
+}
+
+/// [`from_strokes`] with the image beneath them, which is the first element.
+pub fn from_classroom<'a>(strokes: impl IntoIterator<Item = &'a str>, background: Option<&Background>) -> Vec<Element> {
     let mut maker = Maker::new();
     for text in strokes {
         let Ok(stroke) = serde_json::from_str::<Line>(text) else { continue };
         maker.stroke(text, &stroke);
+    }
+    if let Some(background) = background {
+        let strokes = std::mem::take(&mut maker.made);
+        maker.background(background);
+        maker.made.extend(strokes);
     }
     maker.made
 }
@@ -94,7 +114,17 @@ fn number(value: f64) -> f64 {
 
 impl Maker {
     fn new() -> Self {
-        Self { seen: HashMap::new(), index: Above::new(None), made: Vec::new() }
+        Self { seen: HashMap::new(), index: Above::new(None), made: Vec::new(), reach: (0.0, 0.0) }
+    }
+
+    fn background(&mut self, background: &Background) {
+        let (width, height) = background.size(self.reach);
+        let frame =
+            Frame { kind: "image", x: 0.0, y: 0.0, width, height, angle: 0.0, color: "transparent", stroke_width: 1.0 };
+        let id = &background.id;
+        let rest = format!("\"fileId\":\"{id}\",\"status\":\"saved\",\"scale\":[1,1],\"crop\":null");
+        // Another element when the paper has grown: those who look have no newer version of this one to wait for.
+        self.make_at(&format!("{id} {width} {height}"), BENEATH, &frame, &rest);
     }
 
     fn stroke(&mut self, text: &str, stroke: &Line) {
@@ -109,6 +139,7 @@ impl Maker {
                 points.iter().map(of).fold((f64::MAX, f64::MIN), |(low, high), n| (low.min(n), high.max(n)));
             high - low
         };
+        self.reach = points.iter().fold(self.reach, |(right, down), point| (right.max(point.x), down.max(point.y)));
         let color = if stroke.draw_mode { stroke.stroke_color.as_deref().unwrap_or("#000000") } else { PAPER };
         let frame = Frame {
             kind: "freedraw",
@@ -177,6 +208,11 @@ impl Maker {
 
     /// Adds an element; `source`: what it is made of, `rest`: the keys that only its kind has.
     fn make(&mut self, source: &str, frame: &Frame<'_>, rest: &str) {
+        let index = self.index.next_key();
+        self.make_at(source, &index, frame, rest);
+    }
+
+    fn make_at(&mut self, source: &str, index: &str, frame: &Frame<'_>, rest: &str) {
         let digest: [u8; 32] = Sha256::digest(source.as_bytes()).into();
         let hash = digest[..8].iter().fold(0, |hash: u64, byte| hash << 8 | u64::from(*byte));
         let name = format!("{hash:016x}");
@@ -199,11 +235,10 @@ impl Maker {
         let _ = write!(
             text,
             ",\"fillStyle\":\"solid\",\"strokeWidth\":{},\"strokeStyle\":\"solid\",\"roughness\":0,\"opacity\":100,\
-             \"groupIds\":[],\"frameId\":null,\"index\":\"{}\",\"roundness\":null,\"seed\":{seed},\"version\":1,\
+             \"groupIds\":[],\"frameId\":null,\"index\":\"{index}\",\"roundness\":null,\"seed\":{seed},\"version\":1,\
              \"versionNonce\":{seed},\"isDeleted\":false,\"boundElements\":null,\"updated\":1,\"link\":null,\
              \"locked\":false,{rest}}}",
-            number(*stroke_width),
-            self.index.next_key()
+            number(*stroke_width)
         );
         // What is written here is an element unless a colour or a number is beyond all measure: then it is left out.
         self.made.extend(Element::from_text(&text));
@@ -280,6 +315,24 @@ mod tests {
         assert_eq!((&shapes[2]["text"], &shapes[2]["height"]), (&json!("two\nlines"), &json!(50)));
         assert!(all[3].text().contains(r#""text":"\ud800""#));
         assert_eq!(all.len(), 4);
+    }
+
+    #[test]
+    fn an_image_lies_beneath_the_strokes_which_stay_as_they_are() {
+        let stroke = |x: u32| format!(r#"{{"paths":[{{"x":{x},"y":2}}]}}"#);
+        let background = Background::read(r#""data:image/gif;base64,R0lGODlhBQAGAA==""#).unwrap();
+        let both = |x| from_classroom([&*stroke(x)], Some(&background));
+        let all = both(1);
+        let image = &values(&all)[0];
+        assert_eq!((&image["type"], &image["fileId"]), (&json!("image"), &json!(background.id)));
+        assert_eq!((&image["x"], &image["y"]), (&json!(0), &json!(0)));
+        assert_eq!((&image["width"], &image["height"]), (&json!(600), &json!(720)));
+        assert_eq!(all[1..], from_strokes([&*stroke(1)]));
+        assert!(all[0].index() < all[1].index() && crate::exchange::index::is_valid(BENEATH));
+        assert_eq!(both(1280)[0], all[0]);
+        let wider = &both(1281)[0];
+        assert_ne!(wider.id(), all[0].id());
+        assert_eq!(values(std::slice::from_ref(wider))[0]["height"], 900);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::Api;
 use super::answer::Refused;
 use crate::board::canvas;
 use crate::board::classroom::{self, stroke::Stroke};
+use crate::board::scene::State;
 use crate::board::scene::element::Element;
-use crate::board::scene::{State, foreign};
+use crate::board::scene::foreign::{self, Background};
 use crate::exchange::{Outgoing, OutgoingFile, write_scene};
 use crate::store::BoardName;
-use crate::store::files::Kept;
 use crate::store::history::When;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -27,12 +27,15 @@ pub struct Drawing {
     pub look: BTreeMap<Arc<str>, Arc<str>>,
     /// Whether a quiz is going on.
     pub quiz: bool,
+    /// What lies under the strokes of a classroom.
+    pub background: Option<Background>,
 }
 
 /// An image, with its bytes.
 pub struct Picture {
     pub id: String,
-    pub kept: Kept,
+    /// For example `image/png`.
+    pub mime: String,
     pub bytes: Vec<u8>,
 }
 
@@ -42,13 +45,15 @@ pub fn drawing(api: &Api, name: &BoardName, when: When) -> Result<Drawing, Refus
     match name.dialect {
         BoardName::CLASSROOM => {
             let past = reader.past::<classroom::state::State>(name, when)?;
-            let elements = foreign::from_strokes(past.state.strokes().iter().map(Stroke::text));
-            Ok(Drawing { elements, look: BTreeMap::new(), quiz: past.state.is_quiz() })
+            let background = Background::read(past.state.background());
+            let strokes = past.state.strokes().iter().map(Stroke::text);
+            let elements = foreign::from_classroom(strokes, background.as_ref());
+            Ok(Drawing { elements, look: BTreeMap::new(), quiz: past.state.is_quiz(), background })
         }
         BoardName::CANVAS => {
             let past = reader.past::<canvas::State>(name, when)?;
             let elements = foreign::from_objects(past.state.objects().map(|object| &**object.text()));
-            Ok(Drawing { elements, look: BTreeMap::new(), quiz: false })
+            Ok(Drawing { elements, look: BTreeMap::new(), quiz: false, background: None })
         }
         _ => {
             let past = reader.past::<State>(name, when)?;
@@ -57,7 +62,7 @@ pub fn drawing(api: &Api, name: &BoardName, when: When) -> Result<Drawing, Refus
                 let index = element.index();
                 (index.is_none(), index, element.id().clone())
             });
-            Ok(Drawing { elements, look: past.state.settings, quiz: past.state.quiz })
+            Ok(Drawing { elements, look: past.state.settings, quiz: past.state.quiz, background: None })
         }
     }
 }
@@ -84,6 +89,11 @@ impl Drawing {
 
     /// Its images. Those that never came are left out. Blocks.
     pub fn pictures(&self, api: &Api, name: &BoardName) -> Result<Vec<Picture>, Refused> {
+        if name.dialect != BoardName::BOARD {
+            // Boards of other dialects keep no files.
+            let of = |Background { id, mime, bytes }| Picture { id, mime: mime.to_owned(), bytes };
+            return Ok(self.background.clone().map(of).into_iter().collect());
+        }
         let mut pictures = Vec::new();
         let most = IMAGES.min(api.turns.unread.all() as u64);
         let mut left = most;
@@ -95,7 +105,7 @@ impl Drawing {
                 Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence)
             })?;
             let bytes = api.store.reader.whole_file(&kept)?;
-            pictures.push(Picture { id, kept, bytes });
+            pictures.push(Picture { id, mime: kept.mime, bytes });
         }
         Ok(pictures)
     }
@@ -105,7 +115,7 @@ impl Drawing {
         let look: Vec<(&str, &str)> = self.look.iter().map(|(key, value)| (&**key, &**value)).collect();
         let files = pictures.iter().map(|picture| OutgoingFile {
             id: &picture.id,
-            mime: &picture.kept.mime,
+            mime: &picture.mime,
             bytes: &picture.bytes,
             created: 0,
         });
@@ -134,16 +144,16 @@ mod tests {
             element("e", r#","fileId":"ant""#),
             element("f", r#","fileId":7"#),
         ];
-        let drawing = Drawing { elements, look: BTreeMap::new(), quiz: false };
+        let drawing = Drawing { elements, look: BTreeMap::new(), quiz: false, background: None };
         assert_eq!(drawing.file_ids(), ["ant", "cat"]);
     }
 
     #[test]
     fn a_file_has_elements_look_and_images() {
-        let kept = Kept { id: 1, sha256: [0; 32], bytes: 3, mime: "image/png".into() };
-        let pictures = [Picture { id: "cat".into(), kept, bytes: b"abc".to_vec() }];
+        let pictures = [Picture { id: "cat".into(), mime: "image/png".into(), bytes: b"abc".to_vec() }];
         let look = BTreeMap::from([(Arc::from("viewBackgroundColor"), Arc::from("\"#fff\""))]);
-        let drawing = Drawing { elements: vec![element("a", r#","x":1e21"#)], look, quiz: false };
+        let elements = vec![element("a", r#","x":1e21"#)];
+        let drawing = Drawing { elements, look, quiz: false, background: None };
         let text = String::from_utf8(drawing.excalidraw(&pictures).unwrap()).unwrap();
         assert!(text.contains(r#""x":1e21"#), "digit by digit: {text}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();

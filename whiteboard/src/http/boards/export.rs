@@ -82,7 +82,7 @@ impl Form {
     fn write(self, drawing: &Drawing, pictures: &[Picture], wish: &Wish) -> Result<Vec<u8>, Refused> {
         let image = |id: &str| {
             let picture = pictures.iter().find(|picture| picture.id == id)?;
-            Some(Image { mime: &picture.kept.mime, bytes: &picture.bytes })
+            Some(Image { mime: &picture.mime, bytes: &picture.bytes })
         };
         let elements = drawing.elements.iter().map(crate::board::scene::element::Element::text);
         let refused = |error: render::RenderError| {
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn options_stay_within_bounds_and_follow_the_board() {
         let look = |text: &str| BTreeMap::from([(Arc::from("viewBackgroundColor"), Arc::from(text))]);
-        let drawing = |look| Drawing { elements: Vec::new(), look, quiz: false };
+        let drawing = |look| Drawing { elements: Vec::new(), look, quiz: false, background: None };
         for (wish, look, background, scale) in [
             (Wish::default(), BTreeMap::new(), Some("#ffffff"), 1.0),
             (Wish::default(), look("\"#123456\""), Some("#123456"), 1.0),

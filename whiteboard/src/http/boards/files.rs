@@ -3,15 +3,18 @@
 use super::access::bearer;
 use super::answer::Refused;
 use super::spool::{SPARE, Spooled, Unspooled, spool};
-use super::turns::{SENDING, turn};
-use super::{Api, blocking, sniff};
+use super::turns::{SENDING, WORKING, large, turn, unread};
+use super::{Api, Kind, Known, blocking, heavy, sniff};
+use crate::board::classroom;
+use crate::board::scene::foreign::Background;
 use crate::store::disk::{self, Temporary};
 use crate::store::files::Incoming;
+use crate::store::history::When;
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Reader};
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::json;
@@ -119,30 +122,70 @@ async fn receive(api: &Api, body: Body) -> Result<Received, Refused> {
 pub async fn get(
     State(api): State<Api>,
     Path((board, file)): Path<(String, String)>,
+    Query(kind): Query<Kind>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let board = super::native(&board)?;
+    let board = kind.name(&board)?;
+    if board.dialect != BoardName::BOARD {
+        return background(api, board, &file, &headers).await;
+    }
     let (reader, name) = (api.store.reader.clone(), file.clone());
     let found = blocking(move || Ok(reader.file(&board, &name)?)).await?;
-    let Some(kept) = found else {
-        let sentence = format!("The board has no image {file:?}.");
-        return Err(Refused::new(StatusCode::NOT_FOUND, "file", sentence));
-    };
-    let tag = format!("\"{}\"", hex(&kept.sha256));
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
-    // The same id never means other bytes, for as long as the board has the image.
-    let shared = [
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
-    ];
-    if is_known {
+    let Some(kept) = found else { return Err(missing(&file)) };
+    let shared = told_of(&hex(&kept.sha256));
+    if is_known(&headers, &shared) {
         return Ok((StatusCode::NOT_MODIFIED, shared).into_response());
     }
     let own = [(header::CONTENT_TYPE, kept.mime.clone()), (header::CONTENT_LENGTH, kept.bytes.to_string())];
     Ok((shared, own, Body::from_stream(pieces(api.store.reader.clone(), kept.id))).into_response())
+}
+
+/// The image under a classroom's strokes, as it is now. Its id is of its bytes. Whoever knows a session's code may see it.
+async fn background(api: Api, board: BoardName, file: &str, headers: &HeaderMap) -> Result<Response, Refused> {
+    let known = Known::find(&api, board, headers).await?;
+    known.present()?;
+    if known.name.dialect != BoardName::CLASSROOM {
+        return Err(missing(file));
+    }
+    let turns = api.turns.clone();
+    let place = turn(&turns.answers, WORKING).await?;
+    let found = heavy(&api.clone(), move || {
+        let now = api.store.reader.past::<classroom::State>(&known.name, When::Now)?;
+        Ok(Background::read(now.state.background()))
+    })
+    .await?;
+    let image = found.filter(|image| image.id == file).ok_or_else(|| missing(file))?;
+    let shared = told_of(&image.id);
+    if is_known(headers, &shared) {
+        return Ok((StatusCode::NOT_MODIFIED, shared).into_response());
+    }
+    let place = unread(&turns, image.bytes.len(), place).await?;
+    let own = [(header::CONTENT_TYPE, image.mime.to_owned()), (header::CONTENT_LENGTH, image.bytes.len().to_string())];
+    Ok((shared, own, large(image.bytes, place)).into_response())
+}
+
+fn missing(file: &str) -> Refused {
+    let file: String = file.chars().take(64).collect();
+    Refused::new(StatusCode::NOT_FOUND, "file", format!("The board has no image {file:?}."))
+}
+
+type Shared = [(HeaderName, String); 4];
+
+/// What the heads of all answers with the same image say: the same id never means other bytes, for as long as the board has
+/// the image. `tag`: of the bytes.
+fn told_of(tag: &str) -> Shared {
+    [
+        (header::ETAG, format!("\"{tag}\"")),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+    ]
+}
+
+/// Whether the client says that it has this image already.
+fn is_known(headers: &HeaderMap, [(_, tag), ..]: &Shared) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == *tag))
 }
 
 /// The bytes, a piece at a time, as fast as the client takes them.

@@ -1,3 +1,5 @@
+mod background;
+
 use super::rooms::Past;
 use super::*;
 use crate::board::core::{Closed, Refusal};

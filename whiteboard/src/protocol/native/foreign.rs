@@ -10,7 +10,7 @@ use crate::board::core::{Closed, Durable};
 use crate::board::scene::catchup::parts;
 use crate::board::scene::element::Element;
 use crate::board::scene::event::{BoardFacts, Changed, Code, Event, LimitFacts, Person, Refused, Snapshot, Welcome};
-use crate::board::scene::foreign::{from_objects, from_strokes};
+use crate::board::scene::foreign::{Background, from_classroom, from_objects};
 use crate::board::scene::identity::{Role, UserId};
 use crate::board::{canvas, classroom};
 use crate::limits::Bucket;
@@ -90,7 +90,9 @@ impl Picture {
         }
         let (seq, elements) = if board.dialect == BoardName::CLASSROOM {
             let (seq, state) = past::<classroom::State>(reader, board)?;
-            (seq, from_strokes(state.strokes().iter().map(classroom::stroke::Stroke::text)))
+            let background = Background::read(state.background());
+            let strokes = state.strokes().iter().map(classroom::stroke::Stroke::text);
+            (seq, from_classroom(strokes, background.as_ref()))
         } else {
             let (seq, state) = past::<canvas::State>(reader, board)?;
             (seq, from_objects(state.objects().map(|object| &**object.text())))
@@ -321,7 +323,7 @@ mod tests {
         };
         let picture = |seq, strokes: &[u32]| {
             let texts: Vec<String> = strokes.iter().map(|n| stroke(*n)).collect();
-            Picture::new(seq, from_strokes(texts.iter().map(String::as_str)))
+            Picture::new(seq, from_classroom(texts.iter().map(String::as_str), None))
         };
         let before = picture(1, &[1, 2]);
         let Event::Change(change) = &picture(2, &[1, 2, 3]).events_after(&before)[0] else { panic!() };

@@ -41,7 +41,7 @@ export class Files {
   constructor(private readonly api: ExcalidrawImperativeAPI, private readonly around: Surroundings) {}
 
   private url(id: string): string {
-    return `/api/boards/${this.around.board}/files/${id}`;
+    return fileUrl(this.around.board, id);
   }
 
   /** How many images wait for the server. */
@@ -184,6 +184,13 @@ export class Files {
     if (attempt < 10) setTimeout(() => void this.fetch(id, attempt + 1), AGAIN * (attempt + 1));
     else this.fetching.delete(id);
   }
+}
+
+/** Where a board's image is. */
+export function fileUrl(board: string, id: string): string {
+  const [, kind, code] = /^(classroom|canvas):(.+)$/su.exec(board) ?? [];
+  if (kind === undefined || code === undefined) return `/api/boards/${board}/files/${id}`;
+  return `/api/boards/${encodeURIComponent(code)}/files/${id}?kind=${kind}`;
 }
 
 /** The bytes of a data URL. `fetch` would do it too, but the content security policy does not let it. */

@@ -6,7 +6,7 @@ import type { Element } from '../sync/element';
 import { boardIn } from '../start/open';
 import { words } from '../words/words';
 import { drawable } from './drawable';
-import { bytes } from './files';
+import { bytes, fileUrl } from './files';
 import { pdf } from './pdf';
 import { renamed } from './renamed';
 import { describe as status } from './Status';
@@ -67,6 +67,14 @@ describe('a PDF', () => {
     expect(text).toContain('/MediaBox [0 0 720.00 360.00]');
     expect(text).toContain(`/Length ${jpeg.length} >>`);
   });
+});
+
+describe('where an image is', () => {
+  it.each([
+    ['abc', '/api/boards/abc/files/f'],
+    ['classroom:Physik 7b', '/api/boards/Physik%207b/files/f?kind=classroom'],
+    ['classroom:a/b:c?', '/api/boards/a%2Fb%3Ac%3F/files/f?kind=classroom'],
+  ])('%s', (board, expected) => expect(fileUrl(board, 'f')).toBe(expected));
 });
 
 describe('data URLs', () => {
