@@ -2,6 +2,7 @@
 
 use super::colour::Colour;
 use super::geometry::{Point, at};
+use super::halves::replaced;
 use super::rough::FillStyle;
 use serde_json::Value;
 
@@ -152,7 +153,7 @@ pub struct Element {
 impl Element {
     /// Reads an element; `None` for one that is deleted or that cannot be drawn.
     pub fn parse(json: &str) -> Option<Self> {
-        let value: Value = serde_json::from_str(json).ok()?;
+        let value = serde_json::from_str::<Value>(json).or_else(|_| serde_json::from_str(&replaced(json))).ok()?;
         let element = Fields(value.as_object()?);
         if element.0.get("isDeleted").and_then(Value::as_bool) == Some(true) {
             return None;

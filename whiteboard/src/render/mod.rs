@@ -21,6 +21,7 @@ mod element;
 mod font;
 mod freehand;
 mod geometry;
+pub mod halves;
 mod harmless;
 mod image;
 mod number;

@@ -278,6 +278,15 @@ fn texts_stay_texts_and_bring_their_fonts() {
 }
 
 #[test]
+fn half_a_letter_is_shown_as_one_that_cannot_be_shown() {
+    let text = r#"{"id":"t","type":"text","text":"a\ud83d","fontSize":20,"fontFamily":2,"width":90,"height":25}"#;
+    let svg = svg([text], &red, &Options::default()).unwrap();
+    assert!(svg.contains(">a\u{fffd}</text>"), "{svg}");
+    let picture = Picture::decode(&png([text], &red, &Options::default()).unwrap());
+    assert!(picture.share_other_than(WHITE) > 0.01);
+}
+
+#[test]
 fn nothing_a_drawing_says_becomes_markup() {
     let evil = "\"><script>alert(1)</script><x y=\"";
     let element = |kind: &str| {

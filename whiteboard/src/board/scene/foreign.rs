@@ -10,6 +10,7 @@ pub use background::Background;
 use super::element::Element;
 use super::object::{Object, write_string};
 use crate::exchange::index::Above;
+use crate::render::halves::replaced;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -189,7 +190,7 @@ impl Maker {
                 let size = value("fontSize").unwrap_or(16.0);
                 // As it was written: half a surrogate pair is a text too.
                 let Some(words) = object.get("text").filter(|text| text.starts_with('"')) else { return };
-                let plain: String = serde_json::from_str(words).unwrap_or_default();
+                let plain: String = serde_json::from_str(&replaced(words)).unwrap_or_default();
                 let longest = plain.lines().map(|line| line.chars().count()).max().unwrap_or(0);
                 let lines = plain.lines().count().max(1);
                 #[expect(clippy::cast_precision_loss, reason = "a text has far less than 2^52 letters")]
@@ -313,7 +314,7 @@ mod tests {
             (&json!("ellipse"), &json!(5), &json!(10))
         );
         assert_eq!((&shapes[2]["text"], &shapes[2]["height"]), (&json!("two\nlines"), &json!(50)));
-        assert!(all[3].text().contains(r#""text":"\ud800""#));
+        assert!(all[3].text().contains(r#""text":"\ud800""#) && all[3].text().contains(r#""width":9.6,"#));
         assert_eq!(all.len(), 4);
     }
 
