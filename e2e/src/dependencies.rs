@@ -22,6 +22,8 @@ const ALLOWED: &[&str] = &[
     "ISC",
     "MIT",
     "MIT-0",
+    // The MIT licence with the notice of BSD: LLVM's fuzzer is under it.
+    "NCSA",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",

@@ -27,7 +27,7 @@ fn check(elements: &[Element], above: Option<&str>) {
         let read = element::Element::from_text(&one.json).unwrap_or_else(|error| panic!("{error}: {}", one.json));
         assert_eq!(**read.id(), one.id);
         assert!(!read.is_deleted() && ids.insert(one.id.clone()), "each once, and there: {}", one.json);
-        let index = read.index().expect("an element has its place").to_owned();
+        let index = read.index().expect("an element has its place");
         assert!(index::is_valid(&index) && last.as_deref().is_none_or(|last| last < &*index), "{index}");
         last = Some(index);
         let value: serde_json::Value = match serde_json::from_str(&one.json) {

@@ -121,9 +121,8 @@ mod tests {
                 for _ in 0..=dice.below(12) {
                     dice.change(&mut input, other);
                 }
-                if std::panic::catch_unwind(|| run(&input)).is_err() {
-                    panic!("{target}, FUZZ_SEED={round}: {:?}", String::from_utf8_lossy(&input));
-                }
+                let passed = std::panic::catch_unwind(|| run(&input)).is_ok();
+                assert!(passed, "{target}, FUZZ_SEED={round}: {:?}", String::from_utf8_lossy(&input));
             }
         }
     }

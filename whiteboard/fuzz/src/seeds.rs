@@ -120,14 +120,15 @@ fn lesson(strokes: &[Value]) -> Vec<String> {
 fn frame(opcode: u8, fin: bool, payload: &[u8]) -> Vec<u8> {
     let mask = [1, 2, 3, 4];
     let mut bytes = vec![u8::from(fin) << 7 | opcode];
-    match u16::try_from(payload.len()) {
-        Ok(length) if length < 126 => bytes.push(0x80 | payload.len() as u8),
-        Ok(length) => {
-            bytes.push(0x80 | 126);
+    // The highest bit: what follows is masked.
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ ..126), _) => bytes.push(0x80 | length),
+        (_, Ok(length)) => {
+            bytes.push(0x80 | 0x7e);
             bytes.extend(length.to_be_bytes());
         }
-        Err(_) => {
-            bytes.push(0x80 | 127);
+        _ => {
+            bytes.push(0x80 | 0x7f);
             bytes.extend((payload.len() as u64).to_be_bytes());
         }
     }
@@ -148,8 +149,8 @@ fn objects() -> Vec<Value> {
 fn said() -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut say = |who: u8, message: Value| lines.push(format!("{who}{message}"));
-    for (place, object) in objects().into_iter().enumerate() {
-        say((place % 2) as u8, json!({"type": "object-create", "object": object}));
+    for (who, object) in [0, 1, 0].into_iter().zip(objects()) {
+        say(who, json!({"type": "object-create", "object": object}));
     }
     say(0, json!({"type": "cursor", "x": 1.5, "y": 2}));
     say(1, json!({"type": "cursor", "x": 3, "y": -2}));
@@ -303,6 +304,8 @@ fn main() {
         let packets: Vec<_> = events.iter().rev().take(6).map(|event| format!("4{event}")).collect();
         write("socketio", &name, packets.join("\u{1e}").as_bytes());
         let texts: Vec<_> = strokes.iter().chain(&objects()).map(Value::to_string).collect();
+        let background = "\"data:image/gif;base64,R0lGODlhBQAGAA==\"".to_owned();
+        let texts: Vec<_> = std::iter::once(background).chain(texts).collect();
         write("foreign", &name, texts.join("\n").as_bytes());
         let mut bytes = vec![7];
         for (place, event) in events.iter().rev().take(8).enumerate() {
@@ -321,7 +324,9 @@ fn main() {
     rows.push(json!({"by": 0, "replace": objects()}).to_string());
     write("records", "objects-canvas", format!("c{}", rows.join("\n")).as_bytes());
     let mut canvas = whiteboard::board::canvas::State::default();
-    rows.iter().for_each(|row| canvas.replay(row).expect("a canvas' row can be read"));
+    for row in &rows {
+        canvas.replay(row).expect("a canvas' row can be read");
+    }
     write("snapshots", "objects-canvas", format!("c{}", canvas.encode()).as_bytes());
     let said = said();
     write("canvas", "lesson", said.as_bytes());
