@@ -11,6 +11,7 @@ use support::http::{get, request};
 use support::native::{Native, change, create, element, hello};
 use support::{PATIENCE, Server, verify};
 use tempfile::TempDir;
+use whiteboard_client::{Identity, State};
 
 /// A server with a board `open` that has no secrets, and a board `class` with both.
 fn start(settings: &[&str]) -> (Server, PathBuf, TempDir) {
@@ -210,6 +211,50 @@ async fn p7_canvases_are_shown_to_people_with_an_account() {
     let mut looker = Native::open_with(server.port, "canvas:nowhere", &with).await;
     assert_eq!(looker.refused(hello("ann").to_string()).await["code"], "unknown-board");
     assert_eq!(looker.closed().await, Some(4404));
+}
+
+#[tokio::test]
+async fn s5_a_large_board_brought_back_closes_nobody_and_is_the_same_for_all() {
+    let (server, _data, _directory) = start(&[]);
+    let heavy = |n: usize| {
+        let filling = "x".repeat(400 << 10);
+        format!(r#"{{"id":"e{n}","type":"t","version":1,"versionNonce":1,"index":null,"filling":"{filling}"}}"#)
+    };
+    let mut teacher = Native::join(server.port, "open", "ada").await;
+    for id in 1..=3 {
+        let elements: Vec<String> = (0..9).map(|n| heavy(usize::try_from(id).unwrap() * 10 + n)).collect();
+        teacher.ask(change(id, &elements)).await;
+    }
+    teacher.ask(r#"{"t":"clear","id":4}"#).await;
+    let mut state = State::new(Identity {
+        key: "key-of-ben--------------".into(),
+        session: "tab-of-ben".into(),
+        name: "ben".into(),
+        ..Identity::default()
+    });
+    let mut slow = Native::open(server.port, "open").await;
+    slow.send(state.hello()).await;
+    teacher.event("join").await;
+    // From here on ten megabytes come that nobody reads for a while, and more behind them.
+    teacher.ask(r#"{"t":"restore","id":5,"seq":3}"#).await;
+    for id in 6..=9 {
+        teacher.ask(change(id, &[element(&format!("late{id}"), 1, 1)])).await;
+    }
+    let mut names = Vec::new();
+    while state.seq() != Some(9) {
+        let (message, text) = slow.receive(PATIENCE).await.expect("nobody is closed for reading slowly");
+        state.receive(&text).unwrap();
+        let name = message["t"].as_str().unwrap().to_owned();
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    assert_eq!(names, ["welcome", "snapshot", "reset", "snapshot", "change"]);
+    assert_eq!(state.elements().len(), 27 + 4);
+    let shown = shown(server.port, "open", &hello("eve")).await;
+    let mut mine: Vec<_> = state.elements().iter().map(|one| (one.id.to_string(), one.stamp.version)).collect();
+    mine.sort();
+    assert_eq!(mine, shown);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Requests of which everybody hears once they are on disk.
 
+use super::anew::is_large;
 use super::{Client, Scene};
 use crate::board::core::{ClientId, Moment, Outcome, To};
 use crate::board::scene::action::{Asked, Change, What};
@@ -146,7 +147,7 @@ impl Scene {
     }
 
     /// The eyes of somebody who does not see everything now.
-    fn blinkered(&self, client: &Client) -> Option<Eyes> {
+    pub(super) fn blinkered(&self, client: &Client) -> Option<Eyes> {
         (self.state.quiz && client.person.role != Role::Teacher).then(|| client.eyes())
     }
 
@@ -305,6 +306,10 @@ impl Scene {
         but: Option<ClientId>,
         outcome: &mut Outcome<Event>,
     ) {
+        if is_large(changed) {
+            let told = self.clients.keys().copied().filter(|id| Some(*id) != but).collect::<Vec<_>>();
+            return self.show_anew(&told, "Much of the board changed at once.", outcome);
+        }
         if !self.state.quiz {
             let to = but.map_or(To::All, To::Others);
             return outcome.push(to, Event::Change(changed.clone()));
