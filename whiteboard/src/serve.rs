@@ -222,11 +222,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 /// Bounds what all clients together can make grow. `sending`: what SEND_MEMORY says.
 fn bound_memory(memory: Memory, sending: Option<usize>) {
     let allowed = sending.unwrap_or_else(|| memory.sending());
-    if let Some(bytes) = memory.bytes().filter(|bytes| allowed as u64 > bytes / 2) {
+    if let Some(bytes) = memory.bytes().filter(|bytes| allowed as u64 > bytes / 4) {
         tracing::warn!(
             allowed,
             memory = bytes,
-            "what waits for clients may take more than half of the memory that the server may use: lower SEND_MEMORY, or \
+            "what waits for clients has more than a quarter of the memory that the server may use: lower SEND_MEMORY, or \
              give the server more memory"
         );
     }

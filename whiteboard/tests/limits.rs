@@ -111,6 +111,10 @@ async fn an_address_begins_only_so_many_boards() {
     let person = Person::register(port, "ann").await;
     let create = async |id: &str| request(port, "POST", &format!("/api/boards/import?id={id}"), &[], DRAWING).await;
     assert_eq!(create("one").await.status, 201);
+    // What becomes no board does not count.
+    for (id, status) in [("one", 409), ("no.id", 400), ("one", 409), ("no.id", 400)] {
+        assert_eq!(create(id).await.status, status, "{id}");
+    }
     let (mut teacher, _) = Client::join(port, "two").await;
     teacher.update("[1]").await;
     let canvas = Page::join(port, "three", &person).await;

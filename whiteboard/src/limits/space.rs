@@ -3,6 +3,8 @@
 use super::address::Household;
 use super::attempts::Attempts;
 use crate::board::core::Refusal;
+use crate::store::BoardName;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -68,18 +70,30 @@ impl Marks {
     }
 }
 
+/// The new boards of the last hour.
+#[derive(Debug)]
+struct Begun {
+    boards: Attempts<Household>,
+    /// Boards, as their hashes, that count already: who comes back to a code on which nobody has drawn yet, or comes with a
+    /// class to a new one, begins no other board.
+    known: Attempts<(Household, u64)>,
+}
+
 /// What all rooms ask before something new. Measured from time to time, read without waiting.
 #[derive(Debug)]
 pub struct Space {
     marks: Marks,
     level: AtomicU8,
-    begun: Mutex<Attempts<Household>>,
+    begun: Mutex<Begun>,
     start: Instant,
 }
 
 impl Space {
     pub fn new(marks: Marks) -> Self {
-        let begun = Mutex::new(Attempts::new(marks.boards_per_address, WINDOW));
+        let begun = Mutex::new(Begun {
+            boards: Attempts::new(marks.boards_per_address, WINDOW),
+            known: Attempts::new(1, WINDOW),
+        });
         Self { marks, level: AtomicU8::new(Level::Ample as u8), begun, start: Instant::now() }
     }
 
@@ -103,13 +117,31 @@ impl Space {
         self.level() == Level::Full
     }
 
-    /// Whether somebody may begin a new board while there are so many; it counts for who begins it. Who has no address of
-    /// their own is not counted.
-    pub fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal> {
-        self.may_begin_board_at(boards, from, self.start.elapsed())
+    /// Whether somebody may begin a new board while there are so many; it counts for who begins it, once an hour for
+    /// a board with this `name`. Who has no address of their own is not counted.
+    pub fn may_begin_board(
+        &self,
+        boards: u64,
+        from: Option<Household>,
+        name: Option<&BoardName>,
+    ) -> Result<(), Refusal> {
+        self.may_begin_board_at(boards, from, name, self.start.elapsed())
     }
 
-    fn may_begin_board_at(&self, boards: u64, from: Option<Household>, now: Duration) -> Result<(), Refusal> {
+    /// No board came of what was allowed to somebody without a name: it does not count.
+    pub fn no_board_begun(&self, from: Option<Household>) {
+        if let Some(from) = from {
+            self.begun.lock().unwrap_or_else(PoisonError::into_inner).boards.take_back(&from);
+        }
+    }
+
+    fn may_begin_board_at(
+        &self,
+        boards: u64,
+        from: Option<Household>,
+        name: Option<&BoardName>,
+        now: Duration,
+    ) -> Result<(), Refusal> {
         match self.level() {
             Level::Full | Level::Low => return Err(Refusal::DiskLow),
             Level::Ample if boards >= self.marks.boards => return Err(Refusal::TooManyBoards),
@@ -118,11 +150,24 @@ impl Space {
         let Some(from) = from.filter(|_| self.marks.boards_per_address > 0) else { return Ok(()) };
         // Each change of the counters is a single call.
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.begin(&from, now).map_err(|_| {
+        let key = name.map(|name| (from, hash(name)));
+        if key.is_some_and(|key| begun.known.begin(&key, now).is_err()) {
+            return Ok(());
+        }
+        begun.boards.begin(&from, now).map_err(|_| {
+            if let Some(key) = key {
+                begun.known.clear(&key);
+            }
             tracing::debug!(%from, "a new board was refused: there are too many of this address");
             Refusal::TooManyOfAddress
         })
     }
+}
+
+fn hash(name: &BoardName) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Default for Space {
@@ -165,9 +210,9 @@ mod tests {
             (400, Some(Level::Ample), false, Ok(())),
         ] {
             assert_eq!(space.measured(free, 1000), told, "{free}");
-            assert_eq!((space.is_full(), space.may_begin_board(2, None)), (full, new_board), "{free}");
+            assert_eq!((space.is_full(), space.may_begin_board(2, None, None)), (full, new_board), "{free}");
         }
-        assert_eq!(space.may_begin_board(3, None), Err(Refusal::TooManyBoards));
+        assert_eq!(space.may_begin_board(3, None, None), Err(Refusal::TooManyBoards));
     }
 
     #[test]
@@ -189,9 +234,32 @@ mod tests {
             (60, 2, address(1), Ok(())),
         ] {
             let now = Duration::from_mins(minute);
-            assert_eq!(space.may_begin_board_at(boards, from, now), expected, "minute {minute}");
+            assert_eq!(space.may_begin_board_at(boards, from, None, now), expected, "minute {minute}");
         }
         let unlimited = Space::new(Marks { boards_per_address: 0, ..Marks::default() });
-        assert!((0..1000).all(|_| unlimited.may_begin_board(0, address(1)).is_ok()));
+        assert!((0..1000).all(|_| unlimited.may_begin_board(0, address(1), None).is_ok()));
+    }
+
+    #[test]
+    fn what_becomes_no_other_board_does_not_count() {
+        let space = Space::new(Marks { boards_per_address: 2, ..Marks::default() });
+        let from = Some(Household::of([192, 0, 2, 1].into()));
+        let at = |name: &str, minute| {
+            space.may_begin_board_at(0, from, Some(&BoardName::classroom(name)), Duration::from_mins(minute))
+        };
+        for _ in 0..5 {
+            assert_eq!(at("physics", 0), Ok(()), "a class that comes to a new code");
+            assert_eq!(space.may_begin_board_at(0, from, None, Duration::ZERO), Ok(()));
+            space.no_board_begun(from);
+        }
+        for (name, minute, expected) in [
+            ("chemistry", 1, Ok(())),
+            ("biology", 2, Err(Refusal::TooManyOfAddress)),
+            ("biology", 3, Err(Refusal::TooManyOfAddress)),
+            ("physics", 59, Ok(())),
+            ("biology", 60, Ok(())),
+        ] {
+            assert_eq!(at(name, minute), expected, "{name} in minute {minute}");
+        }
     }
 }

@@ -142,7 +142,7 @@ async fn admit<C: Core>(
         let reader = shared.ground.store.reader.clone();
         let boards = tokio::task::spawn_blocking(move || reader.boards()).await;
         let boards = boards.map_err(|_| Refusal::Unreadable)?.map_err(unreadable)?;
-        shared.ground.space.may_begin_board(boards, from)?;
+        shared.ground.space.may_begin_board(boards, from, Some(name))?;
     }
     Ok(loaded)
 }

@@ -85,7 +85,7 @@ pub struct LimitSettings {
     pub max_board_file_bytes: u64,
 
     /// Bytes that may wait to be sent to all clients together, such as 64M; above it who is far behind is disconnected,
-    /// and comes back. By default a quarter of the memory that the server may use (of its container, if that has a
+    /// and comes back. Answers to the clients themselves may take twice as much. By default a quarter of the memory that the server may use (of its container, if that has a
     /// limit), at least 16M and at most 256M
     #[arg(long, env = "SEND_MEMORY", value_name = "BYTES", value_parser = send_memory)]
     pub send_memory: Option<usize>,

@@ -83,7 +83,10 @@ async fn receive(api: &Api, request: Request) -> Result<Received, Refused> {
     let most = IMPORT.min(api.turns.imports.all());
     let spooled = spool(api, request.into_body(), most as u64, |_| {}).await.map_err(|error| match error {
         Unspooled::TooLarge => {
-            let sentence = format!("A drawing to import may have {most} bytes here. Leave something out.");
+            let sentence = format!(
+                "A drawing to import may have {most} bytes here. Leave something out, or ask the person who \
+                 runs the server to give it more memory."
+            );
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", sentence)
         }
         Unspooled::Incomplete => Refused::message("The file did not come whole. Send it again."),

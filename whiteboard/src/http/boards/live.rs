@@ -100,7 +100,11 @@ impl Rooms for Live {
     }
 
     fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal> {
-        self.boards.shared().ground.space.may_begin_board(boards, from)
+        self.boards.shared().ground.space.may_begin_board(boards, from, None)
+    }
+
+    fn no_board_begun(&self, from: Option<Household>) {
+        self.boards.shared().ground.space.no_board_begun(from);
     }
 
     fn is_full(&self) -> bool {

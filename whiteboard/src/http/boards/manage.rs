@@ -40,8 +40,13 @@ pub async fn create(State(api): State<Api>, visitor: Visitor, body: Bytes) -> Re
 pub async fn new_board(api: &Api, visitor: Visitor, wish: NewBoard) -> Result<Created, Refused> {
     let reader = api.store.reader.clone();
     let boards = blocking(move || Ok(reader.boards()?)).await?;
-    api.rooms.may_begin_board(boards, api.gate.household(visitor.0))?;
-    Ok(api.store.create(wish, api.most_boards).await?)
+    let from = api.gate.household(visitor.0);
+    api.rooms.may_begin_board(boards, from)?;
+    let created = api.store.create(wish, api.most_boards).await;
+    if created.is_err() {
+        api.rooms.no_board_begun(from);
+    }
+    Ok(created?)
 }
 
 /// What whoever made a board is told, this once.

@@ -34,6 +34,10 @@ pub trait Rooms: Send + Sync + 'static {
     fn close(&self, board: &BoardName, reason: Closed);
     /// Whether one more board may begin, while there are `boards`; it counts for `from`.
     fn may_begin_board(&self, boards: u64, from: Option<Household>) -> Result<(), Refusal>;
+
+    /// No board came of what [`Self::may_begin_board`] allowed: it does not count.
+    fn no_board_begun(&self, from: Option<Household>);
+
     /// Whether changes are refused because the disk is full.
     fn is_full(&self) -> bool;
 }

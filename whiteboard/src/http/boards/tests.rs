@@ -69,6 +69,10 @@ impl Rooms for Fake {
         if self.low.load(Ordering::Relaxed) { Err(Refusal::DiskLow) } else { Ok(()) }
     }
 
+    fn no_board_begun(&self, _from: Option<Household>) {
+        self.asked.lock().unwrap().push("no board begun".to_owned());
+    }
+
     fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }

@@ -178,7 +178,8 @@ impl Socket {
         let reader = ground.store.reader.clone();
         let counted = tokio::task::spawn_blocking(move || reader.boards()).await;
         let boards = counted.map_err(|_| AccountError::Refused(Refusal::Unreadable.sentence()))??;
-        ground.space.may_begin_board(boards, self.from).map_err(|refusal| AccountError::Refused(refusal.sentence()))
+        let begun = ground.space.may_begin_board(boards, self.from, Some(&BoardName::canvas(&self.canvas)));
+        begun.map_err(|refusal| AccountError::Refused(refusal.sentence()))
     }
 
     fn say(&self, event: &Event) {
