@@ -136,7 +136,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         uploads: uploads.clone(),
         limits: kept,
         files: FileLimits { file: kept.file_bytes, board: kept.files_bytes },
-        most_boards: settings.limits.max_boards,
+        marks: settings.limits.marks(),
         data: settings.data.clone(),
         token_file: settings.admin_token_file.clone(),
         public_list: settings.boards.board_list == BoardList::Public,

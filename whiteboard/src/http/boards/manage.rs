@@ -42,7 +42,7 @@ pub async fn new_board(api: &Api, visitor: Visitor, wish: NewBoard) -> Result<Cr
     let boards = blocking(move || Ok(reader.boards()?)).await?;
     let from = api.gate.household(visitor.0);
     api.rooms.may_begin_board(boards, from)?;
-    let created = api.store.create(wish, api.most_boards).await;
+    let created = api.store.create(wish, api.marks.boards).await;
     if created.is_err() {
         api.rooms.no_board_begun(from);
     }

@@ -17,6 +17,7 @@ pub mod turns;
 use super::origin::Origins;
 use crate::board::core::{BoardMeta, Limits, Refusal};
 use crate::limits::Gate;
+use crate::limits::space::Marks;
 use crate::store::files::{FileLimits, Uploads};
 use crate::store::registry::{RegistryError, is_id};
 use crate::store::{BoardName, Store};
@@ -50,8 +51,8 @@ pub struct Api {
     pub files: FileLimits,
     /// What a board may hold.
     pub limits: Limits,
-    /// Boards on disk at most.
-    pub most_boards: u64,
+    /// How many boards there may be, and how full the disk.
+    pub marks: Marks,
     /// Where temporary files lie: the data directory.
     pub data: PathBuf,
     /// File with the token of the person who runs the server.

@@ -6,6 +6,7 @@ use crate::board::core::{Closed, Refusal};
 use crate::board::scene::action::What;
 use crate::limits::address::{Household, Networks};
 use crate::limits::connections::Connections;
+use crate::limits::space::Marks;
 use crate::store::testing::Bench;
 use axum::body::{Body, Bytes, to_bytes};
 use futures_util::future::BoxFuture;
@@ -97,7 +98,7 @@ fn server() -> Server {
         uploads: Uploads::default(),
         files: FileLimits { file: 1 << 20, board: 1_500_000 },
         limits: Limits { elements: 1000, ..Limits::default() },
-        most_boards: 3,
+        marks: Marks { boards: 3, low_percent: 101, full_percent: 101, ..Marks::default() },
         token_file: Some(data.join("token")),
         data,
         public_list: false,
@@ -383,6 +384,27 @@ async fn the_list_is_for_the_admin_unless_it_is_public() {
     assert!(!String::from_utf8(server.get("/api/boards", None).await.bytes).unwrap().contains("teacher"));
 }
 
+#[tokio::test]
+async fn what_comes_leaves_the_disk_room_for_drawing() {
+    use super::spool::{Unspooled, spool};
+    let server = server();
+    for (full_percent, refused) in [(101, false), (0, true)] {
+        let mut api = rebuilt(&server);
+        api.marks.full_percent = full_percent;
+        // In pieces whose end is not told; the second one is looked at on its own.
+        let body = || {
+            let pieces = futures_util::stream::iter((0..2).map(|_| Ok::<_, std::io::Error>(png(1 << 20))));
+            Body::from_stream(pieces)
+        };
+        let spooled = spool(&api, body(), 4 << 20, |_| {}).await;
+        let code = spooled.as_ref().err().map(|error| match error {
+            Unspooled::Refused(refused) => (refused.status.as_u16(), refused.code),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(code, refused.then_some((507, "disk-full")), "{full_percent}");
+    }
+}
+
 fn rebuilt(server: &Server) -> Api {
     let data = server.bench.directory.path().to_owned();
     Api {
@@ -391,7 +413,7 @@ fn rebuilt(server: &Server) -> Api {
         uploads: Uploads::default(),
         files: FileLimits::default(),
         limits: Limits::default(),
-        most_boards: 3,
+        marks: Marks { boards: 3, low_percent: 101, full_percent: 101, ..Marks::default() },
         token_file: Some(data.join("token")),
         data,
         public_list: false,
