@@ -199,6 +199,18 @@ impl Server {
     }
 }
 
+/// Puts operations on disk, the first ones of the classroom "5b maths".
+fn record_classroom(server: &Server, rows: Vec<String>) {
+    let store = server.bench.store.clone();
+    let write = move || {
+        let (done, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let board = BoardName::classroom("5b maths");
+        store.writer.append(crate::store::Append { board, first_seq: 1, rows, ticket: 0, done });
+        answers.blocking_recv().unwrap().result.unwrap();
+    };
+    std::thread::scope(|scope| scope.spawn(write).join().unwrap());
+}
+
 fn png(bytes: usize) -> Vec<u8> {
     let mut image = b"\x89PNG\r\n\x1a\n".to_vec();
     image.resize(bytes, 7);
@@ -321,15 +333,7 @@ async fn boards_of_other_kinds_are_for_the_admin() {
     let server = server();
     let stroke =
         r##"{"drawMode":true,"strokeColor":"#000000","strokeWidth":4,"paths":[{"x":1,"y":2},{"x":30,"y":40}]}"##;
-    let rows = vec![format!(r#"{{"update":[[0,0,[{stroke}]]]}}"#)];
-    let store = server.bench.store.clone();
-    let write = move || {
-        let (done, mut answers) = tokio::sync::mpsc::unbounded_channel();
-        let board = BoardName::classroom("5b maths");
-        store.writer.append(crate::store::Append { board, first_seq: 1, rows, ticket: 0, done });
-        answers.blocking_recv().unwrap().result.unwrap();
-    };
-    std::thread::scope(|scope| scope.spawn(write).join().unwrap());
+    record_classroom(&server, vec![format!(r#"{{"update":[[0,0,[{stroke}]]]}}"#)]);
     let path = |rest: &str| format!("/api/boards/5b%20maths{rest}?kind=classroom");
     let facts = server.get(&path(""), None).await.json();
     assert_eq!((&facts["kind"], &facts["id"]), (&json!("classroom"), &json!("5b maths")));

@@ -24,14 +24,7 @@ fn classroom(backgrounds: &[&str]) -> Server {
     let server = server();
     let mut rows = vec![format!(r#"{{"update":[[0,0,[{STROKE}]]]}}"#)];
     rows.extend(backgrounds.iter().map(|image| json!({ "background": image }).to_string()));
-    let store = server.bench.store.clone();
-    let write = move || {
-        let (done, mut answers) = tokio::sync::mpsc::unbounded_channel();
-        let board = BoardName::classroom("5b maths");
-        store.writer.append(crate::store::Append { board, first_seq: 1, rows, ticket: 0, done });
-        answers.blocking_recv().unwrap().result.unwrap();
-    };
-    std::thread::scope(|scope| scope.spawn(write).join().unwrap());
+    record_classroom(&server, rows);
     server
 }
 
